@@ -1,0 +1,1 @@
+"""The one seam to inference engines: conversations in, sampled answers out."""
