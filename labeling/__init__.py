@@ -1,0 +1,1 @@
+"""The questions people answer, and their answers."""

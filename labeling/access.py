@@ -1,0 +1,48 @@
+"""The only way a view gets an object for a user. What a user may not see does not exist: 404."""
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+
+from labeling.models import Assignment, Campaign, Membership, User
+
+# Each role includes the ones before it.
+ROLES = [Membership.Role.LABELER, Membership.Role.REVIEWER, Membership.Role.MANAGER]
+
+
+def campaigns_for(user: User, role: str = Membership.Role.LABELER) -> QuerySet[Campaign]:
+    """Campaigns in which the user has at least this role; engineers manage all of them."""
+    if user.steers_training:
+        return Campaign.objects.all()
+    enough = ROLES[ROLES.index(Membership.Role(role)) :]
+    return Campaign.objects.filter(
+        pk__in=Membership.objects.filter(user=user, role__in=enough).values("campaign")
+    )
+
+
+def campaign_for(user: User, pk: int, role: str = Membership.Role.LABELER) -> Campaign:
+    return get_object_or_404(campaigns_for(user, role), pk=pk)
+
+
+def assignment_for(user: User, pk: int) -> Assignment:
+    """An assignment of a campaign the user labels in.
+
+    It may be leased to someone else by now: the service says so in a sentence, where a 404
+    would leave the labeler wondering where the answer went.
+    """
+    return get_object_or_404(
+        Assignment.objects.select_related("comparison__campaign"),
+        pk=pk,
+        comparison__campaign__in=campaigns_for(user),
+    )
+
+
+def manages_campaigns(user: User) -> bool:
+    """Whether the manager's pages concern this user at all."""
+    return user.steers_training or user.memberships.filter(role=Membership.Role.MANAGER).exists()
+
+
+def require_engineer(user: User) -> None:
+    """Training, promotion and serving are steered by engineers and administrators only."""
+    if not user.steers_training:
+        raise PermissionDenied

@@ -1,0 +1,69 @@
+"""Files that outlive a process (snapshots, checkpoints), in a folder or an object store by fsspec."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import fsspec
+from django.conf import settings
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+
+def address(name: str) -> str:
+    """Where the artifact with this name lies, such as "snapshots/ab12.jsonl"."""
+    return f"{settings.ARTIFACTS_URL.rstrip('/')}/{name}"
+
+
+def publish(source: Path, name: str) -> str:
+    """Copy a file or folder to the store and return its address. A name is written once.
+
+    A reader never finds half an artifact: in a folder it appears by a rename, in an object
+    store each object appears whole and a checkpoint's address is only recorded afterwards.
+    """
+    url = address(name)
+    filesystem, path = url_to_fs(url)
+    if filesystem.exists(path):
+        return url
+    filesystem.makedirs(os.path.dirname(path), exist_ok=True)
+    if isinstance(filesystem, LocalFileSystem):
+        unfinished = f"{path}.{uuid.uuid4().hex}.part"
+        if source.is_dir():
+            shutil.copytree(source, unfinished)
+        else:
+            shutil.copy2(source, unfinished)
+        os.replace(unfinished, path)
+    else:
+        filesystem.put(str(source), path, recursive=source.is_dir())
+    return url
+
+
+def local_copy(url: str) -> Path:
+    """A folder or file on this machine with the artifact's content, fetched once if it is remote.
+
+    Raises:
+        FileNotFoundError: nothing lies at the address.
+    """
+    filesystem, path = url_to_fs(url)
+    if isinstance(filesystem, LocalFileSystem):
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"The artifact {url} does not exist.")
+        return Path(path)
+    cached = Path(settings.VAR) / "cache" / hashlib.sha256(url.encode()).hexdigest()[:32]
+    if not cached.exists():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = cached.with_name(f"{cached.name}.{uuid.uuid4().hex}.part")
+        filesystem.get(path, str(unfinished), recursive=filesystem.isdir(path))
+        try:
+            os.replace(unfinished, cached)
+        except OSError:  # another process fetched it at the same time
+            if not cached.exists():
+                raise
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return cached
+
+
+def open_artifact(url: str) -> fsspec.core.OpenFile:
+    return fsspec.open(url, "rb")

@@ -1,0 +1,158 @@
+"""Line charts as data: positions and labels, from which a template draws an accessible SVG."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# The drawing's own units; the page scales it to the width there is.
+WIDTH, HEIGHT = 360.0, 168.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 24.0
+
+MOST_POINTS = 240  # more can't be told apart at this width
+MOST_ROWS = 40  # of the table behind a chart
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line: its name and its (x, y) points, x rising."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float  # position in the drawing
+    label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    number: int  # 1, 2, 3: chooses colour and dashes
+    path: str
+    end: tuple[float, float]
+    latest: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What the template draws; `description` says in words what the eye sees."""
+
+    key: str  # unique in its page
+    title: str
+    unit: str
+    lines: list[Line]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    description: str
+    columns: list[str]
+    rows: list[list[str]]
+
+    width = WIDTH
+    height = HEIGHT
+    left = LEFT
+    right = WIDTH - RIGHT
+    top = TOP
+    bottom = HEIGHT - BOTTOM
+    label_x = LEFT - 6
+    label_y = HEIGHT - BOTTOM + 15
+
+
+def line_chart(key: str, title: str, series: Sequence[Series], unit: str = "") -> Chart | None:
+    """A chart of the series' finite points, or None when there is nothing to draw yet."""
+    shown = [
+        Series(one.name, [(x, y) for x, y in one.points if math.isfinite(x) and math.isfinite(y)])
+        for one in series
+    ]
+    shown = [one for one in shown if one.points]
+    if not shown:
+        return None
+    xs = [x for one in shown for x, _ in one.points]
+    ys = [y for one in shown for _, y in one.points]
+    x_low, x_high = min(xs), max(xs)
+    if x_low == x_high:
+        x_high = x_low + 1
+    y_marks = nice_ticks(min(ys), max(ys))
+    y_low, y_high = min(min(ys), y_marks[0]), max(max(ys), y_marks[-1])
+
+    def across(x: float) -> float:
+        return round(LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT), 1)
+
+    def up(y: float) -> float:
+        return round(HEIGHT - BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    lines = []
+    for number, one in enumerate(shown, start=1):
+        drawn = [(across(x), up(y)) for x, y in thinned(one.points, MOST_POINTS)]
+        path = "M" + "L".join(f"{x} {y}" for x, y in drawn)
+        lines.append(Line(one.name, number, path, drawn[-1], figure(one.points[-1][1])))
+
+    return Chart(
+        key=key,
+        title=title,
+        unit=unit,
+        lines=lines,
+        x_ticks=[
+            Tick(across(x), figure(x))
+            for x in nice_ticks(x_low, x_high, whole=True)
+            if x_low <= x <= x_high
+        ],
+        y_ticks=[Tick(up(y), figure(y)) for y in y_marks],
+        description=_in_words(shown),
+        columns=[one.name for one in shown],
+        rows=_table(shown),
+    )
+
+
+def nice_ticks(low: float, high: float, count: int = 4, *, whole: bool = False) -> list[float]:
+    """About `count` round numbers that span the range: steps of 1, 2 or 5 times a power of ten."""
+    if low == high:
+        margin = abs(low) * 0.1 or 1.0
+        low, high = low - margin, high + margin
+    rough = (high - low) / count
+    magnitude = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * magnitude for m in (1, 2, 5, 10) if m * magnitude >= rough * 0.999)
+    if whole:
+        step = max(1.0, round(step))
+    start, end = math.floor(low / step), math.ceil(high / step)
+    return [round(number * step, 12) for number in range(start, end + 1)]
+
+
+def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """At most `most` of the points, evenly spaced, the first and the last among them."""
+    if len(points) <= most:
+        return list(points)
+    stride = (len(points) - 1) / (most - 1)
+    return [points[round(number * stride)] for number in range(most)]
+
+
+def figure(value: float) -> str:
+    """A number as short as it can be read: 0.713, 12.4, 1,530, 3.2e-05."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 0.001:
+        return f"{value:.1e}"
+    if size >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _in_words(series: Sequence[Series]) -> str:
+    sentences = []
+    for one in series:
+        values = [y for _, y in one.points]
+        sentences.append(
+            f"{one.name}: from {figure(values[0])} to {figure(values[-1])}, "
+            f"lowest {figure(min(values))}, highest {figure(max(values))}."
+        )
+    return " ".join(sentences)
+
+
+def _table(series: Sequence[Series]) -> list[list[str]]:
+    """Rows of x and each line's value there; blank where a line has no point."""
+    lookup = [dict(one.points) for one in series]
+    steps = sorted({x for one in lookup for x in one})
+    kept = [x for x, _ in thinned([(x, 0.0) for x in steps], MOST_ROWS)]
+    return [[figure(x), *(figure(one[x]) if x in one else "" for one in lookup)] for x in kept]

@@ -1,0 +1,60 @@
+"""What Accord refuses. The docstring of each class is the sentence the user reads."""
+
+
+class Refused(Exception):
+    """This is not possible."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.sentence())
+
+    @classmethod
+    def sentence(cls) -> str:
+        return " ".join((cls.__doc__ or "").split())
+
+
+class LeaseExpired(Refused):
+    """Your time on this comparison ran out, so it went to someone else."""
+
+
+class AlreadyAnswered(Refused):
+    """You have answered this comparison already; the first answer counts."""
+
+
+class KeyReused(Refused):
+    """This answer was sent before with other content; the first one counts."""
+
+
+class CampaignNotOpen(Refused):
+    """This campaign takes no answers at the moment."""
+
+
+class AnswerNotOffered(Refused):
+    """This campaign does not offer that answer."""
+
+
+class TransitionRefused(Refused):
+    """The campaign can't change to that state from the one it is in."""
+
+
+class CampaignIncomplete(Refused):
+    """The campaign can't open yet."""
+
+
+class BadRow(Refused):
+    """A row of the file can't be used."""
+
+
+class AlreadyImported(Refused):
+    """This file was imported into this campaign before; nothing was added."""
+
+
+class TooFewPairs(Refused):
+    """There are too few judged pairs to train on."""
+
+
+class RunNotActive(Refused):
+    """This run has ended, so there is nothing to cancel."""
+
+
+class NotReady(Refused):
+    """The step before this one is not finished."""

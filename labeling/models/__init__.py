@@ -1,0 +1,24 @@
+from labeling.models.campaigns import Campaign, CampaignPolicy, Membership
+from labeling.models.comparisons import Assignment, Comparison, DiscardedPair
+from labeling.models.datasets import Snapshot, SnapshotJudgment
+from labeling.models.judgments import Judgment, PreferenceImport
+from labeling.models.policies import Policy
+from labeling.models.prompts import Prompt, Response
+from labeling.models.users import User
+
+__all__ = [
+    "Assignment",
+    "Campaign",
+    "CampaignPolicy",
+    "Comparison",
+    "DiscardedPair",
+    "Judgment",
+    "Membership",
+    "Policy",
+    "PreferenceImport",
+    "Prompt",
+    "Response",
+    "Snapshot",
+    "SnapshotJudgment",
+    "User",
+]

@@ -1,0 +1,149 @@
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from labeling.models.policies import Policy
+from labeling.models.prompts import Prompt
+
+
+class Campaign(models.Model):
+    """A question put to labelers about many pairs, and the rules for asking it."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"  # being prepared; nobody labels
+        OPEN = "open"  # draft or paused -> open
+        PAUSED = "paused"  # open -> paused; leases already given may still be answered
+        CLOSED = "closed"  # open or paused -> closed; final
+
+    name = models.CharField(max_length=120, unique=True)
+    guidelines = models.TextField(blank=True)  # Markdown
+    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
+    overlap = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(50)],
+        help_text="How many labelers judge each pair.",
+    )
+    lease_minutes = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1)],
+        help_text="How long a pair stays reserved for the labeler who opened it.",
+    )
+    strength = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(4)],
+        help_text="Levels of preference on each side: 1 is a plain A or B.",
+    )
+    allow_tie = models.BooleanField(default=True)
+    allow_both_good = models.BooleanField(default=False)
+    allow_both_bad = models.BooleanField(default=True)
+    aspects = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    flags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+
+    prompts = models.ManyToManyField(Prompt, related_name="campaigns", blank=True)
+    policies = models.ManyToManyField(Policy, through="CampaignPolicy", related_name="campaigns")
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="Membership", related_name="campaigns"
+    )
+
+    reward_model_after = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Train a reward model after this many new comparisons; empty: by hand.",
+    )
+    policy_margin = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Start PPO when held-out accuracy beats the best baseline by this much; "
+        "empty: by hand.",
+    )
+    approval_required = models.BooleanField(
+        default=True, help_text="A person approves before a new policy is promoted."
+    )
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="campaign_status_is_known",
+                condition=Q(status__in=["draft", "open", "paused", "closed"]),
+            ),
+            models.CheckConstraint(
+                name="campaign_asks_at_least_one_labeler", condition=Q(overlap__gte=1)
+            ),
+            models.CheckConstraint(
+                name="campaign_lease_lasts_a_minute_or_more", condition=Q(lease_minutes__gte=1)
+            ),
+            models.CheckConstraint(
+                name="campaign_strength_in_range", condition=Q(strength__gte=1, strength__lte=4)
+            ),
+            models.CheckConstraint(
+                name="campaign_margin_is_a_share",
+                condition=Q(policy_margin__isnull=True)
+                | Q(policy_margin__gte=0, policy_margin__lte=1),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CampaignPolicy(models.Model):
+    """How one policy takes part in a campaign: how many responses, sampled how."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="entrants")
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="entries")
+    responses = models.PositiveSmallIntegerField(default=2)  # per prompt
+    temperature = models.FloatField(default=1.0)
+    top_p = models.FloatField(default=1.0)
+    max_tokens = models.PositiveIntegerField(default=128)
+
+    class Meta:
+        verbose_name_plural = "campaign policies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "policy"], name="policy_enters_a_campaign_once"
+            ),
+            models.CheckConstraint(
+                name="campaign_policy_sampling_in_range",
+                condition=Q(temperature__gte=0, top_p__gt=0, top_p__lte=1, max_tokens__gte=1)
+                & Q(responses__gte=1, responses__lte=16),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy} in {self.campaign}"
+
+
+class Membership(models.Model):
+    """What one user may do in one campaign."""
+
+    class Role(models.TextChoices):
+        LABELER = "labeler"
+        REVIEWER = "reviewer"
+        MANAGER = "manager"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=10, choices=Role, default=Role.LABELER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "user"], name="one_role_per_campaign"),
+            models.CheckConstraint(
+                name="membership_role_is_known",
+                condition=Q(role__in=["labeler", "reviewer", "manager"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} in {self.campaign}"

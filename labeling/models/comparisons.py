@@ -1,0 +1,117 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Greatest, Least
+from django.utils import timezone
+
+from labeling.models.campaigns import Campaign
+from labeling.models.prompts import Prompt, Response
+
+
+class Comparison(models.Model):
+    """Two responses to one prompt, to be told apart. First and second say nothing about sides."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="comparisons")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="comparisons")
+    # That both answer `prompt` is held by foreign keys over (response, prompt): migration 0002.
+    first = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="comparison_of_two_different_responses", condition=~Q(first=F("second"))
+            ),
+            models.UniqueConstraint(
+                F("campaign"),
+                Least("first", "second"),
+                Greatest("first", "second"),
+                name="comparison_once_per_campaign_whatever_the_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"comparison {self.pk}"
+
+
+class DiscardedPair(models.Model):
+    """Two responses that never became a comparison, and why."""
+
+    class Reason(models.TextChoices):
+        IDENTICAL = "identical"
+        EMPTY = "empty"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="discarded_pairs")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=10, choices=Reason)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="discard_reason_is_known", condition=Q(reason__in=["identical", "empty"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} pair on prompt {self.prompt_id}"
+
+
+class Assignment(models.Model):
+    """One wanted opinion on one comparison: a slot that a labeler leases, then answers."""
+
+    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="assignments")
+    slot = models.PositiveSmallIntegerField()  # 0 .. overlap-1
+    # Set when the slot is made, alternating over the slots, so that sides are balanced exactly.
+    first_on_left = models.BooleanField()
+    labeler = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="assignments",
+    )
+    leased_until = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["comparison", "slot"], name="slot_exists_once"),
+            models.UniqueConstraint(
+                fields=["comparison", "labeler"], name="labeler_once_on_a_comparison"
+            ),
+            models.CheckConstraint(
+                name="lease_has_a_labeler_and_an_end",
+                condition=Q(labeler__isnull=True, leased_until__isnull=True)
+                | Q(labeler__isnull=False, leased_until__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="answered_by_someone",
+                condition=Q(answered_at__isnull=True) | Q(labeler__isnull=False),
+            ),
+        ]
+        indexes = [
+            # Claiming walks only what is still open, however much is done already.
+            models.Index(
+                fields=["id"],
+                name="assignment_open",
+                condition=Q(answered_at__isnull=True),
+            ),
+            models.Index(
+                fields=["labeler"],
+                name="assignment_held",
+                condition=Q(answered_at__isnull=True, labeler__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"slot {self.slot} of {self.comparison}"
+
+    @property
+    def left(self) -> Response:
+        return self.comparison.first if self.first_on_left else self.comparison.second
+
+    @property
+    def right(self) -> Response:
+        return self.comparison.second if self.first_on_left else self.comparison.first

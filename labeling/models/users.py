@@ -1,0 +1,27 @@
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+
+
+class User(AbstractUser):
+    """Someone who signs in: a person, or a simulated labeler that rehearses the loop."""
+
+    class Kind(models.TextChoices):
+        PERSON = "person"
+        SIMULATION = "simulation"
+
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSON)
+    # Engineers steer training and promotion; managers and labelers get their rights per campaign.
+    is_engineer = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="user_is_a_person_or_a_simulation",
+                condition=Q(kind__in=["person", "simulation"]),
+            ),
+        ]
+
+    @property
+    def steers_training(self) -> bool:
+        return self.is_engineer or self.is_superuser

@@ -1,0 +1,174 @@
+"""Reading preference files that other people made: TRL layouts and the HH-RLHF layout, JSONL or gzip.
+
+No Django. A file is read line by line, so its size does not matter; a line may be long, but
+not without end.
+"""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+LONGEST_LINE = 1_000_000  # bytes
+LONGEST_RESPONSE = 50_000  # characters
+
+Message = dict[str, str]
+
+
+class BadLine(ValueError):
+    """A line that can't be used, with its number."""
+
+    def __init__(self, number: int, problem: str) -> None:
+        super().__init__(f"Line {number}: {problem}")
+
+
+class NotComparable(Exception):
+    """A well-formed pair whose two sides do not answer the same prompt."""
+
+
+@dataclass(frozen=True)
+class Preference:
+    """One pair as a file states it."""
+
+    line: int
+    prompt: list[Message]
+    chosen: str
+    rejected: str
+    category: str
+    margin: float | None  # 0..1, how much better chosen is; None where the file says nothing
+
+
+def read_preferences(file: IO[bytes]) -> Iterator[Preference | None]:
+    """The pairs of a file in its order; None for a pair that is well formed but not comparable.
+
+    Raises:
+        BadLine: at the first line that is not UTF-8, not JSON, too long or lacks a field.
+    """
+    for number, line in _lines(_decompressed(file)):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise BadLine(number, "this is not valid JSON.") from None
+        if not isinstance(row, dict):
+            raise BadLine(number, "each line must be a JSON object.")
+        try:
+            yield _preference(number, row)
+        except NotComparable:
+            yield None
+
+
+def _decompressed(file: IO[bytes]) -> IO[bytes]:
+    start = file.read(2)
+    file.seek(0)
+    return gzip.open(file) if start == b"\x1f\x8b" else file  # type: ignore[return-value]
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
+    number = 0
+    while True:
+        number += 1
+        try:
+            raw = file.readline(LONGEST_LINE + 1)
+        except (OSError, EOFError):
+            raise BadLine(number, "the compressed file is damaged from here on.") from None
+        if not raw:
+            return
+        if len(raw) > LONGEST_LINE:
+            raise BadLine(number, f"the line is longer than {LONGEST_LINE:,} bytes.")
+        try:
+            text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise BadLine(number, "the text is not UTF-8; convert the file and try again.") from None
+        if text.strip():
+            yield number, text
+
+
+def _preference(number: int, row: dict[str, Any]) -> Preference:
+    for name in ("chosen", "rejected"):
+        if name not in row:
+            raise BadLine(number, f'the field "{name}" is missing.')
+    if "prompt" in row:
+        prompt = _messages(number, row["prompt"])
+        chosen, rejected = (_answer(number, row[name]) for name in ("chosen", "rejected"))
+    elif isinstance(row["chosen"], str) and isinstance(row["rejected"], str):
+        prompt, chosen, rejected = _hh_pair(number, row["chosen"], row["rejected"])
+    else:
+        prompt, chosen, rejected = _implicit_pair(number, row["chosen"], row["rejected"])
+    for text in (chosen, rejected):
+        if len(text) > LONGEST_RESPONSE:
+            raise BadLine(number, f"a response is longer than {LONGEST_RESPONSE:,} characters.")
+        if "\x00" in text:
+            raise BadLine(number, "a response holds a NUL character, which no text may.")
+    category = row.get("category", "")
+    if not isinstance(category, str):
+        raise BadLine(number, '"category" must be a text.')
+    margin = row.get("margin")
+    if margin is not None and not (isinstance(margin, int | float) and 0 <= margin <= 1):
+        raise BadLine(number, '"margin" must be a number from 0 to 1.')
+    return Preference(number, prompt, chosen, rejected, category[:60], margin)
+
+
+def _messages(number: int, prompt: Any) -> list[Message]:
+    if isinstance(prompt, str):
+        prompt = [{"role": "user", "content": prompt}]
+    if not isinstance(prompt, list) or not prompt:
+        raise BadLine(number, "the prompt is empty.")
+    for message in prompt:
+        if (
+            not isinstance(message, dict)
+            or not isinstance(message.get("role"), str)
+            or not isinstance(message.get("content"), str)
+        ):
+            raise BadLine(number, 'each message needs a "role" and a "content".')
+    return prompt
+
+
+def _answer(number: int, answer: Any) -> str:
+    if isinstance(answer, str):
+        return answer.strip()
+    if (
+        isinstance(answer, list)
+        and len(answer) == 1
+        and isinstance(answer[0], dict)
+        and isinstance(answer[0].get("content"), str)
+    ):
+        return answer[0]["content"].strip()
+    raise BadLine(number, "a response must be a text or one assistant message.")
+
+
+def _implicit_pair(number: int, chosen: Any, rejected: Any) -> tuple[list[Message], str, str]:
+    """Two whole conversations that share everything but the last message."""
+    one, other = _messages(number, chosen), _messages(number, rejected)
+    if one[:-1] != other[:-1]:
+        raise NotComparable
+    if len(one) < 2:
+        raise BadLine(number, "the conversation has no prompt before the answer.")
+    return one[:-1], one[-1]["content"].strip(), other[-1]["content"].strip()
+
+
+_TURN = re.compile(r"\n\n(Human|Assistant):")
+
+
+def _hh_pair(number: int, chosen: str, rejected: str) -> tuple[list[Message], str, str]:
+    """The HH-RLHF layout: the whole dialogue as one text, once for each side."""
+    one, other = _hh_turns(number, chosen), _hh_turns(number, rejected)
+    if one[:-1] != other[:-1] or one[-1]["role"] != "assistant":
+        raise NotComparable
+    return one[:-1], one[-1]["content"], other[-1]["content"]
+
+
+def _hh_turns(number: int, text: str) -> list[Message]:
+    parts = _TURN.split(text)  # before, role, content, role, content ...
+    if len(parts) < 5:
+        raise BadLine(
+            number,
+            'without a "prompt", chosen and rejected must be dialogues with '
+            '"\\n\\nHuman:" and "\\n\\nAssistant:" turns.',
+        )
+    roles = {"Human": "user", "Assistant": "assistant"}
+    return [
+        {"role": roles[role], "content": content.strip()}
+        for role, content in zip(parts[1::2], parts[2::2], strict=True)
+    ]

@@ -1,0 +1,79 @@
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+
+from labeling import statistics
+from labeling.models import Assignment, Campaign, DiscardedPair, Judgment, User
+from labeling.selectors.judgments import current_judgments
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a campaign stands, counted from its rows."""
+
+    comparisons: int
+    complete: int  # comparisons whose every slot is answered
+    wanted: int  # answers: one a slot
+    answered: int
+    leased: int  # slots that a labeler has open now
+    imported: int  # judgments that came from files
+    identical: int  # pairs that never became comparisons
+    empty: int
+
+    @property
+    def share(self) -> float:
+        return self.answered / self.wanted if self.wanted else 0.0
+
+
+def progress(campaign: Campaign) -> Progress:
+    slots = Assignment.objects.filter(comparison__campaign=campaign).aggregate(
+        wanted=Count("id"),
+        answered=Count("id", filter=Q(answered_at__isnull=False)),
+        leased=Count("id", filter=Q(answered_at__isnull=True, labeler__isnull=False)),
+        open_comparisons=Count(
+            "comparison", filter=Q(answered_at__isnull=True), distinct=True
+        ),
+        slotted=Count("comparison", distinct=True),
+    )
+    discarded = dict(
+        DiscardedPair.objects.filter(campaign=campaign)
+        .values_list("reason")
+        .annotate(Count("id"))
+        .order_by()
+    )
+    return Progress(
+        comparisons=campaign.comparisons.count(),
+        complete=slots["slotted"] - slots["open_comparisons"],
+        wanted=slots["wanted"],
+        answered=slots["answered"],
+        leased=slots["leased"],
+        imported=Judgment.objects.filter(imported_from__campaign=campaign).count(),
+        identical=discarded.get(DiscardedPair.Reason.IDENTICAL, 0),
+        empty=discarded.get(DiscardedPair.Reason.EMPTY, 0),
+    )
+
+
+def campaigns_with_work(labeler: User) -> QuerySet[Campaign]:
+    """Open campaigns this labeler takes part in."""
+    return Campaign.objects.filter(
+        status=Campaign.Status.OPEN, memberships__user=labeler
+    ).order_by("id")
+
+
+def judged_comparisons(campaign: Campaign, kinds: list[str]) -> int:
+    """Comparisons with at least one answer that stands, by these kinds of judge."""
+    return current_judgments(campaign, kinds).values("comparison").distinct().count()
+
+
+def agreement(campaign: Campaign) -> statistics.Share | None:
+    """How often two people who judged the same pair chose the same; None without such a pair.
+
+    Chosen are: first, second, or one of the equal answers. Strength is left out.
+    """
+    answers: dict[int, list[str]] = {}
+    for comparison, preference, equal in current_judgments(campaign).values_list(
+        "comparison", "preference", "equal"
+    ):
+        choice = equal or ("first" if preference < 0 else "second")
+        answers.setdefault(comparison, []).append(choice)
+    return statistics.pairwise_agreement(answers.values())

@@ -1,0 +1,102 @@
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.conf import settings
+
+from labeling.models import Campaign, Judgment
+from labeling.selectors.judgments import current_judgments
+
+ROWS_AT_A_TIME = 1000
+
+_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+SCHEMA = pa.schema(
+    [
+        ("prompt", _MESSAGES),
+        ("chosen", _MESSAGES),
+        ("rejected", _MESSAGES),
+        ("margin", pa.float64()),
+        ("category", pa.string()),
+        ("campaign", pa.string()),
+        ("labeler", pa.string()),
+        ("judge_kind", pa.string()),
+        ("chosen_policy", pa.string()),
+        ("rejected_policy", pa.string()),
+        ("comparison", pa.int64()),
+        ("judged_at", pa.string()),
+    ]
+)
+
+
+def preference_rows(
+    campaign: Campaign, kinds: Sequence[str] = (Judgment.JudgeKind.PERSON,)
+) -> Iterator[dict[str, Any]]:
+    """Each preference that stands, in the conversational layout TRL reads; ties have no place in it.
+
+    Rows come from a server-side cursor, so memory does not grow with their number.
+    """
+    judgments = (
+        current_judgments(campaign, kinds)
+        .exclude(preference=0)
+        .select_related(
+            "comparison__prompt",
+            "comparison__first__policy",
+            "comparison__second__policy",
+        )
+        .order_by("id")
+        .iterator(chunk_size=ROWS_AT_A_TIME)
+    )
+    for judgment in judgments:
+        yield _row(judgment, campaign)
+
+
+def _row(judgment: Judgment, campaign: Campaign) -> dict[str, Any]:
+    comparison = judgment.comparison
+    chosen, rejected = comparison.first, comparison.second
+    if judgment.preference > 0:
+        chosen, rejected = rejected, chosen
+    return {
+        "prompt": comparison.prompt.messages,
+        "chosen": [{"role": "assistant", "content": chosen.text}],
+        "rejected": [{"role": "assistant", "content": rejected.text}],
+        "margin": abs(judgment.preference) / campaign.strength,
+        "category": comparison.prompt.category,
+        "campaign": campaign.name,
+        "labeler": anonymous_name(judgment.labeler_id),
+        "judge_kind": judgment.judge_kind,
+        "chosen_policy": chosen.policy.slug,
+        "rejected_policy": rejected.policy.slug,
+        "comparison": comparison.pk,
+        "judged_at": judgment.created_at.isoformat(),
+    }
+
+
+def anonymous_name(labeler_id: int | None) -> str:
+    """The same labeler has the same name in every export; without the secret key nobody can
+    tell who it is. Empty for imported judgments, whose labelers are not known."""
+    if labeler_id is None:
+        return ""
+    return hmac.new(
+        settings.SECRET_KEY.encode(), f"labeler:{labeler_id}".encode(), hashlib.sha256
+    ).hexdigest()[:12]
+
+
+def jsonl_lines(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def write_parquet(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> int:
+    """Write rows group by group; returns how many."""
+    count = 0
+    with pq.ParquetWriter(file, SCHEMA) as writer:
+        rest = iter(rows)
+        while group := list(islice(rest, ROWS_AT_A_TIME)):
+            writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+            count += len(group)
+    return count

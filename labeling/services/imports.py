@@ -1,0 +1,176 @@
+import hashlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import IO
+
+from django.db import IntegrityError, transaction
+
+from labeling import errors
+from labeling.models import (
+    Campaign,
+    Comparison,
+    Judgment,
+    Policy,
+    PreferenceImport,
+    Prompt,
+    Response,
+    User,
+)
+from labeling.preference_files import BadLine, Preference, read_preferences
+from labeling.services.comparisons import create_comparisons
+from labeling.services.prompts import check_messages, digest_of, store_prompts
+
+ROWS_AT_A_TIME = 500
+# Judgments get keys made from the file and the line, so that no row is ever stored twice.
+KEYS = uuid.UUID("6a1c5c0e-7b0e-4d8a-9a35-0c5a3f1f7a11")
+
+
+@dataclass
+class ImportReport:
+    """What became of a file's rows."""
+
+    preferences: int = 0
+    discarded: int = 0  # identical or empty responses
+    repeated: int = 0  # the same pair stands earlier in the file or campaign
+    not_comparable: int = 0  # the two sides answer different prompts
+
+
+@transaction.atomic
+def import_preferences(
+    *, campaign: Campaign, file: IO[bytes], name: str, by: User | None, now: datetime
+) -> ImportReport:
+    """Take in a file of preferences that people gave elsewhere: all of it, or nothing.
+
+    Raises:
+        BadRow: with the line number; nothing was imported.
+        AlreadyImported: the campaign has this very file.
+    """
+    source = _register(campaign, file, name, by)
+    report = ImportReport()
+    author = _author_of_imports()
+    try:
+        rows = read_preferences(file)
+        while batch := list(islice(rows, ROWS_AT_A_TIME)):
+            _store(batch, campaign, source, author, report, now)
+    except BadLine as problem:
+        raise errors.BadRow(f"{problem} Nothing was imported.") from None
+    if not report.preferences:
+        raise errors.BadRow("The file holds no usable pair. Nothing was imported.")
+    return report
+
+
+def _register(
+    campaign: Campaign, file: IO[bytes], name: str, by: User | None
+) -> PreferenceImport:
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    file.seek(0)
+    try:
+        with transaction.atomic():
+            return PreferenceImport.objects.create(
+                campaign=campaign, name=name[:200], digest=digest.hexdigest(), imported_by=by
+            )
+    except IntegrityError:
+        raise errors.AlreadyImported from None
+
+
+def _author_of_imports() -> Policy:
+    """Who wrote imported responses is not known; they all stand under this name."""
+    return Policy.objects.get_or_create(name="imported", version=0)[0]
+
+
+def _store(
+    batch: list[Preference | None],
+    campaign: Campaign,
+    source: PreferenceImport,
+    author: Policy,
+    report: ImportReport,
+    now: datetime,
+) -> None:
+    rows = [row for row in batch if row is not None]
+    report.not_comparable += len(batch) - len(rows)
+    checked = [(row, _checked_prompt(row)) for row in rows]
+    prompts = {
+        prompt.digest: prompt
+        for prompt in store_prompts((messages, row.category) for row, messages in checked)
+    }
+    usable = [
+        (row, prompts[digest_of(messages)])
+        for row, messages in checked
+        if row.chosen and row.rejected and row.chosen != row.rejected
+    ]
+    report.discarded += len(rows) - len(usable)
+    fresh = list(_not_stored_before(usable, campaign))
+    report.repeated += len(usable) - len(fresh)
+
+    pairs = [
+        (row, Response(prompt=prompt, policy=author, text=row.chosen),
+         Response(prompt=prompt, policy=author, text=row.rejected))
+        for row, prompt in fresh
+    ]
+    Response.objects.bulk_create([response for _, *both in pairs for response in both])
+    # Which of the two comes first is settled by chance, or "first is better" would be a fact.
+    ordered = [
+        (chosen, rejected) if _coin(source, row.line) else (rejected, chosen)
+        for row, chosen, rejected in pairs
+    ]
+    comparisons = {
+        comparison.first_id: comparison
+        for comparison in create_comparisons(campaign=campaign, pairs=ordered, with_slots=False)
+    }
+    report.discarded += len(ordered) - len(comparisons)
+    judgments = [
+        _judgment(row, chosen, comparisons[first.pk], source, campaign.strength, now)
+        for (row, chosen, _), (first, _) in zip(pairs, ordered, strict=True)
+        if first.pk in comparisons
+    ]
+    Judgment.objects.bulk_create(judgments)
+    report.preferences += len(judgments)
+
+
+def _checked_prompt(row: Preference) -> list[dict[str, str]]:
+    try:
+        return check_messages(row.prompt)
+    except errors.BadRow as problem:
+        raise BadLine(row.line, str(problem)) from None
+
+
+def _not_stored_before(
+    rows: list[tuple[Preference, Prompt]], campaign: Campaign
+) -> Iterator[tuple[Preference, Prompt]]:
+    stored = Comparison.objects.filter(
+        campaign=campaign, prompt__in={prompt.pk for _, prompt in rows}
+    ).values_list("prompt_id", "first__text", "second__text")
+    seen = {(prompt, frozenset((first, second))) for prompt, first, second in stored}
+    for row, prompt in rows:
+        pair = (prompt.pk, frozenset((row.chosen, row.rejected)))
+        if pair not in seen:
+            seen.add(pair)
+            yield row, prompt
+
+
+def _coin(source: PreferenceImport, line: int) -> bool:
+    return hashlib.sha256(f"{source.digest}:{line}".encode()).digest()[0] % 2 == 0
+
+
+def _judgment(
+    row: Preference,
+    chosen: Response,
+    comparison: Comparison,
+    source: PreferenceImport,
+    strength: int,
+    now: datetime,
+) -> Judgment:
+    size = 1 if row.margin is None else max(1, round(row.margin * strength))
+    return Judgment(
+        comparison=comparison,
+        judge_kind=Judgment.JudgeKind.PERSON,
+        imported_from=source,
+        preference=-size if comparison.first_id == chosen.pk else size,
+        client_key=uuid.uuid5(KEYS, f"{source.pk}:{row.line}"),
+        created_at=now,
+    )

@@ -1,0 +1,125 @@
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+
+from labeling import errors
+from labeling.models import Assignment, Campaign, Judgment, User
+
+LONGEST_RATIONALE = 10_000  # characters
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a labeler decided about (first, second); the sign convention is Judgment's."""
+
+    preference: int  # negative: first is better
+    equal: str = ""
+    aspects: dict[str, int] = field(default_factory=dict)
+    rationale: str = ""
+    flags: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_sides(
+        cls, *, towards_right: int, first_on_left: bool, **rest: object
+    ) -> "Answer":
+        """Translate the screen into the pair: on it, negative means the left one is better."""
+        preference = towards_right if first_on_left else -towards_right
+        return cls(preference=preference, **rest)  # type: ignore[arg-type]
+
+
+@transaction.atomic
+def record_judgment(
+    *,
+    assignment: Assignment,
+    labeler: User,
+    answer: Answer,
+    client_key: uuid.UUID,
+    seconds: float | None,
+    now: datetime,
+) -> Judgment:
+    """Store one answer. The same key sent again returns what was stored the first time.
+
+    A lease that ran out costs nothing while nobody else has taken the slot.
+
+    Raises:
+        KeyReused, AlreadyAnswered, LeaseExpired, CampaignNotOpen, AnswerNotOffered.
+    """
+    # Two requests with one key queue up here, so the second finds what the first stored.
+    assignment = (
+        Assignment.objects.select_for_update(of=("self",))
+        .select_related("comparison__campaign")
+        .get(pk=assignment.pk)
+    )
+    stored = Judgment.objects.filter(client_key=client_key).first()
+    if stored is not None:
+        return _same(stored, assignment, labeler, answer)
+    if assignment.labeler_id != labeler.pk:
+        raise errors.LeaseExpired
+    if assignment.answered_at is not None:
+        raise errors.AlreadyAnswered
+    campaign = assignment.comparison.campaign
+    # A paused campaign gives out no work, but what was begun may be finished.
+    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        raise errors.CampaignNotOpen
+    _check_offered(campaign, answer)
+
+    judgment = Judgment.objects.create(
+        comparison=assignment.comparison,
+        assignment=assignment,
+        labeler=labeler,
+        judge_kind=labeler.kind,
+        preference=answer.preference,
+        equal=answer.equal,
+        aspects=answer.aspects,
+        rationale=answer.rationale,
+        flags=answer.flags,
+        seconds=seconds,
+        client_key=client_key,
+        created_at=now,
+    )
+    assignment.answered_at = now
+    assignment.save(update_fields=["answered_at"])
+    return judgment
+
+
+def _same(stored: Judgment, assignment: Assignment, labeler: User, answer: Answer) -> Judgment:
+    unchanged = (
+        stored.assignment_id == assignment.pk
+        and stored.labeler_id == labeler.pk
+        and stored.preference == answer.preference
+        and stored.equal == answer.equal
+        and stored.aspects == answer.aspects
+        and stored.rationale == answer.rationale
+        and stored.flags == answer.flags
+    )
+    if not unchanged:
+        raise errors.KeyReused
+    return stored
+
+
+def _check_offered(campaign: Campaign, answer: Answer) -> None:
+    offered = {
+        "": answer.preference != 0,
+        Judgment.Equal.TIE: campaign.allow_tie,
+        Judgment.Equal.BOTH_GOOD: campaign.allow_both_good,
+        Judgment.Equal.BOTH_BAD: campaign.allow_both_bad,
+    }
+    if not offered.get(answer.equal, False) or (answer.equal and answer.preference):
+        raise errors.AnswerNotOffered
+    if abs(answer.preference) > campaign.strength:
+        raise errors.AnswerNotOffered(
+            f"This campaign's scale has {campaign.strength} steps on each side."
+        )
+    unknown = (set(answer.aspects) - set(campaign.aspects)) | (
+        set(answer.flags) - set(campaign.flags)
+    )
+    if unknown:
+        raise errors.AnswerNotOffered(f"This campaign does not ask for {sorted(unknown)[0]!r}.")
+    if any(abs(value) > campaign.strength for value in answer.aspects.values()):
+        raise errors.AnswerNotOffered
+    if len(answer.rationale) > LONGEST_RATIONALE:
+        raise errors.AnswerNotOffered(
+            f"The rationale is longer than {LONGEST_RATIONALE:,} characters; please shorten it."
+        )

@@ -1,0 +1,54 @@
+import hashlib
+import json
+from collections.abc import Iterable
+
+from labeling import errors
+from labeling.models import Prompt
+
+ROLES = {"system", "user", "assistant"}
+LONGEST_MESSAGE = 50_000  # characters
+
+Message = dict[str, str]
+
+
+def digest_of(messages: list[Message]) -> str:
+    """The same conversation has the same digest, whoever sends it."""
+    canonical = json.dumps(
+        [{"role": m["role"], "content": m["content"]} for m in messages],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def check_messages(messages: object) -> list[Message]:
+    """A conversation that can be answered, or BadRow with what is wrong with it."""
+    if not isinstance(messages, list) or not messages:
+        raise errors.BadRow("The prompt needs at least one message.")
+    for message in messages:
+        if not isinstance(message, dict) or message.get("role") not in ROLES:
+            raise errors.BadRow("Each message needs a role: system, user or assistant.")
+        content = message.get("content")
+        if not isinstance(content, str) or not content.strip():
+            raise errors.BadRow("A message of the prompt is empty.")
+        if len(content) > LONGEST_MESSAGE:
+            raise errors.BadRow(f"A message is longer than {LONGEST_MESSAGE:,} characters.")
+        if "\x00" in content:
+            raise errors.BadRow("A message holds a NUL character, which no text may.")
+    if messages[-1]["role"] != "user":
+        raise errors.BadRow("The last message of the prompt must be the user's.")
+    return [{"role": m["role"], "content": m["content"]} for m in messages]
+
+
+def store_prompts(rows: Iterable[tuple[list[Message], str]]) -> list[Prompt]:
+    """Prompts for these (messages, category), made where they do not exist yet."""
+    wanted = {digest_of(messages): (messages, category) for messages, category in rows}
+    Prompt.objects.bulk_create(
+        [
+            Prompt(messages=messages, category=category, digest=digest)
+            for digest, (messages, category) in wanted.items()
+        ],
+        ignore_conflicts=True,  # someone else may store the same prompt at this moment
+    )
+    stored = Prompt.objects.in_bulk(list(wanted), field_name="digest")
+    return [stored[digest] for digest in wanted]

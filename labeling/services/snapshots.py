@@ -1,0 +1,122 @@
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from labeling import artifacts
+from labeling.models import Campaign, Judgment, Snapshot, SnapshotJudgment, User
+from labeling.selectors.judgments import current_judgments
+
+TEST_SHARE = 0.15
+
+
+def split_of(prompt_digest: str, seed: int = 0, test_share: float = TEST_SHARE) -> str:
+    """ "train" or "test", decided by the prompt alone: the same in every snapshot and run."""
+    draw = hashlib.sha256(f"{seed}:{prompt_digest}".encode()).digest()
+    return "test" if int.from_bytes(draw[:8]) / 2**64 < test_share else "train"
+
+
+def take_snapshot(
+    *, campaign: Campaign, kinds: Sequence[str] = (Judgment.JudgeKind.PERSON,), by: User | None
+) -> Snapshot:
+    """Freeze the answers that stand now. The same answers give the same snapshot again."""
+    recipe = {
+        "judge_kinds": sorted(kinds),
+        "aggregation": "share of votes; a tie is half a vote to each; both good and both bad "
+        "say nothing; undecided pairs are left out",
+        "split": {"by": "prompt", "seed": 0, "test_share": TEST_SHARE},
+    }
+    counts = {"train": 0, "test": 0}
+    used: list[int] = []
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.jsonl"
+        with path.open("w", encoding="utf-8") as file:
+            for row, judgments in _rows(campaign, kinds):
+                line = json.dumps(row, ensure_ascii=False) + "\n"
+                file.write(line)
+                digest.update(line.encode())
+                counts[row["split"]] += 1
+                used.extend(judgments)
+        name = digest.hexdigest()
+        url = artifacts.publish(path, f"snapshots/{name}.jsonl")
+    return _record(campaign, name, url, recipe, counts, used, by)
+
+
+@transaction.atomic
+def _record(
+    campaign: Campaign,
+    digest: str,
+    url: str,
+    recipe: dict[str, Any],
+    counts: dict[str, int],
+    used: list[int],
+    by: User | None,
+) -> Snapshot:
+    snapshot, created = Snapshot.objects.get_or_create(
+        campaign=campaign,
+        digest=digest,
+        defaults={
+            "artifact_url": url,
+            "recipe": recipe,
+            "train_pairs": counts["train"],
+            "test_pairs": counts["test"],
+            "created_by": by,
+        },
+    )
+    if created:
+        SnapshotJudgment.objects.bulk_create(
+            (SnapshotJudgment(snapshot=snapshot, judgment_id=pk) for pk in used), batch_size=5000
+        )
+    return snapshot
+
+
+def _rows(
+    campaign: Campaign, kinds: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    """One row a decided comparison, in a fixed order, and the judgments it was made from."""
+    judgments = (
+        current_judgments(campaign, kinds)
+        .filter(equal__in=["", Judgment.Equal.TIE])
+        .select_related("comparison__prompt", "comparison__first", "comparison__second")
+        .order_by("comparison_id", "id")
+        .iterator(chunk_size=1000)
+    )
+    for _, votes in groupby(judgments, key=attrgetter("comparison_id")):
+        together = list(votes)
+        row = _row(together, campaign.strength)
+        if row is not None:
+            yield row, [vote.pk for vote in together]
+
+
+def _row(votes: list[Judgment], strength: int) -> dict[str, Any] | None:
+    """What the votes on one comparison say together, or None when they are undecided."""
+    comparison = votes[0].comparison
+    for_second = sum(0.5 if v.preference == 0 else float(v.preference > 0) for v in votes)
+    share = for_second / len(votes)
+    if share == 0.5:
+        return None
+    second_wins = share > 0.5
+    chosen, rejected = (
+        (comparison.second, comparison.first)
+        if second_wins
+        else (comparison.first, comparison.second)
+    )
+    mean = sum(v.preference for v in votes) / len(votes)
+    return {
+        "id": comparison.pk,
+        "split": split_of(comparison.prompt.digest),
+        "category": comparison.prompt.category,
+        "prompt": comparison.prompt.messages,
+        "chosen": chosen.text,
+        "rejected": rejected.text,
+        "preference": share if second_wins else 1 - share,
+        "margin": max(0.0, (mean if second_wins else -mean) / strength),
+        "weight": 1.0,
+    }

@@ -1,0 +1,54 @@
+"""Shares with intervals, agreement: thin over scipy, no Django."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from scipy.stats import binomtest
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of trials with its 95 % Wilson interval."""
+
+    value: float
+    low: float
+    high: float
+    trials: int
+
+
+def share(successes: int, trials: int) -> Share | None:
+    """The share of successes with its interval; None when nothing was tried.
+
+    Source: Wilson 1927; computed by scipy.
+    """
+    if not trials:
+        return None
+    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    return Share(successes / trials, float(interval.low), float(interval.high), trials)
+
+
+def pairwise_agreement(items: Iterable[Sequence[str]]) -> Share | None:
+    """How often two answers to the same item are equal, over all pairs of answers.
+
+    The interval counts each item as one trial per pair of answers, so with more than two
+    answers an item it is a little too narrow.
+    """
+    agreed = pairs = 0
+    for answers in items:
+        for one, other in combinations(answers, 2):
+            pairs += 1
+            agreed += one == other
+    return share(agreed, pairs)
+
+
+def win_share(wins: int, losses: int, ties: int) -> Share | None:
+    """How often the one beat the other, a tie counting half to each, with a Wilson interval."""
+    trials = wins + losses + ties
+    if not trials:
+        return None
+    value = (wins + ties / 2) / trials
+    # Wilson needs whole successes; rounding down keeps the claim on the careful side.
+    careful = share(wins + ties // 2, trials)
+    assert careful is not None
+    return Share(value, careful.low, careful.high, trials)

@@ -1,0 +1,1 @@
+"""Learns what labelers prefer."""

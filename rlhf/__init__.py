@@ -1,0 +1,1 @@
+"""Turns preferences into a better policy."""

@@ -1,0 +1,12 @@
+from rlhf.models.generations import ResponseRequest
+from rlhf.models.policy_runs import PolicyRun, PolicyRunMetric, Promotion, ServingSlot
+from rlhf.models.rounds import Round
+
+__all__ = [
+    "PolicyRun",
+    "PolicyRunMetric",
+    "Promotion",
+    "ResponseRequest",
+    "Round",
+    "ServingSlot",
+]

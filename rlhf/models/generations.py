@@ -1,0 +1,46 @@
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from labeling.models import Campaign, Policy, Prompt, Response
+
+
+class ResponseRequest(models.Model):
+    """A response wanted from a policy for a campaign. It waits here until a server has answered."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"  # wanted; also after a server failed it, until it is tried again
+        DONE = "done"  # answered; `response` is empty when the policy said nothing
+        FAILED = "failed"  # refused by the server for a reason that a retry can't mend
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="response_requests"
+    )
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="response_requests")
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="response_requests")
+    number = models.PositiveSmallIntegerField()  # 0 .. responses-1
+    sampling = models.JSONField()  # temperature, top_p, max_tokens, seed
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    response = models.OneToOneField(
+        Response, null=True, on_delete=models.PROTECT, related_name="request"
+    )
+    error = models.TextField(blank=True)
+    leased_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "prompt", "policy", "number"], name="response_requested_once"
+            ),
+            models.CheckConstraint(
+                name="request_status_is_known",
+                condition=Q(status__in=["queued", "done", "failed"]),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="request_queued", condition=Q(status="queued")),
+        ]
+
+    def __str__(self) -> str:
+        return f"response {self.number} of {self.policy} to prompt {self.prompt_id}"
