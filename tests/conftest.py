@@ -1,0 +1,26 @@
+"""What every test may use. The servers themselves are started in tests/services.py."""
+
+import os
+
+import pytest
+
+# Many test processes share few cores; torch's own threads would fight over them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_static_files() -> None:
+    """Pages find their static files where they are written, with no collectstatic before."""
+    from django.conf import settings
+
+    settings.STORAGES["staticfiles"]["BACKEND"] = (
+        "django.contrib.staticfiles.storage.StaticFilesStorage"
+    )
+
+
+pytest_plugins = ["tests.cast"]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: None) -> None:
+    """pytest-django asks for this right before it makes the test database."""

@@ -1,0 +1,281 @@
+import threading
+import uuid
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from labeling import errors
+from labeling.models import Assignment, Campaign, Judgment, Membership
+from labeling.services.assignments import claim_next, release
+from labeling.services.campaigns import add_members
+from labeling.services.judgments import Answer, record_judgment
+from tests.cast import judge, person
+
+NOW = timezone.now()
+
+
+def test_a_labeler_gets_a_pair_and_no_second_one_before_answering(alice, campaign, fill):
+    fill(campaign, 2)
+    first = claim_next(labeler=alice, campaign=campaign, now=NOW)
+    again = claim_next(labeler=alice, campaign=campaign, now=NOW)
+    assert first == again
+    assert first.leased_until == NOW + timedelta(minutes=30)
+
+
+def test_work_that_ran_out_of_time_goes_to_someone_else(alice, bob, campaign, fill):
+    fill(campaign)
+    taken = claim_next(labeler=alice, campaign=campaign, now=NOW)
+    assert claim_next(labeler=bob, campaign=campaign, now=NOW) is None
+    late = NOW + timedelta(minutes=31)
+    assert claim_next(labeler=bob, campaign=campaign, now=late) == taken
+
+
+def test_work_given_back_is_free_at_once(alice, bob, campaign, fill):
+    fill(campaign)
+    taken = claim_next(labeler=alice, campaign=campaign, now=NOW)
+    assert not release(assignment=taken, labeler=bob)
+    assert release(assignment=taken, labeler=alice)
+    assert claim_next(labeler=bob, campaign=campaign, now=NOW) == taken
+
+
+def test_a_labeler_never_sees_the_same_pair_twice(alice, campaign, fill):
+    campaign.overlap = 2
+    fill(campaign)
+    judge(alice, campaign)
+    assert claim_next(labeler=alice, campaign=campaign, now=NOW) is None
+
+
+def test_a_paused_campaign_gives_out_no_work(alice, campaign, fill):
+    fill(campaign)
+    campaign.status = Campaign.Status.PAUSED
+    assert claim_next(labeler=alice, campaign=campaign, now=NOW) is None
+
+
+def test_sides_are_balanced_within_a_pair_and_over_pairs(campaign, fill):
+    campaign.overlap = 2
+    slots = fill(campaign, 20)
+    by_pair = Counter(slot.comparison_id for slot in slots if slot.first_on_left)
+    assert set(by_pair.values()) == {1}
+    assert sum(slot.first_on_left for slot in slots if slot.slot == 0) == 10
+
+
+def _in_threads(count, work):
+    barrier = threading.Barrier(count)
+    problems = []
+
+    def run(number):
+        try:
+            barrier.wait()
+            work(number)
+        except Exception as problem:  # a thread's failure must fail the test
+            problems.append(problem)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_labelers_at_once_never_exceed_the_overlap(campaign, fill):
+    campaign.overlap = 3
+    campaign.save()
+    fill(campaign, 15)
+    labelers = [person(f"labeler{n}") for n in range(8)]
+    add_members(campaign=campaign, users=labelers, role=Membership.Role.LABELER)
+
+    def label_until_nothing_is_left(number):
+        labeler = labelers[number]
+        while assignment := claim_next(labeler=labeler, campaign=campaign, now=timezone.now()):
+            record_judgment(
+                assignment=assignment,
+                labeler=labeler,
+                answer=Answer(preference=1),
+                client_key=uuid.uuid4(),
+                seconds=1.0,
+                now=timezone.now(),
+            )
+
+    # A labeler may find every open pair locked for an instant and stop: what is left is finished
+    # by whoever asks next, so a second wave ends the work.
+    _in_threads(8, label_until_nothing_is_left)
+    _in_threads(8, label_until_nothing_is_left)
+
+    answers = list(Judgment.objects.values_list("comparison", "labeler"))
+    assert len(answers) == 45
+    assert len(set(answers)) == 45, "someone judged a pair twice"
+    assert set(Counter(comparison for comparison, _ in answers).values()) == {3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_opened_at_once_hold_one_pair(alice, campaign, fill):
+    fill(campaign, 5)
+    _in_threads(6, lambda _: claim_next(labeler=alice, campaign=campaign, now=timezone.now()))
+    assert Assignment.objects.filter(labeler=alice).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_answer_sent_six_times_at_once_is_stored_once(alice, campaign, fill):
+    fill(campaign)
+    assignment = claim_next(labeler=alice, campaign=campaign, now=timezone.now())
+    key = uuid.uuid4()
+
+    def send(_):
+        record_judgment(
+            assignment=assignment,
+            labeler=alice,
+            answer=Answer(preference=2),
+            client_key=key,
+            seconds=1.0,
+            now=timezone.now(),
+        )
+
+    _in_threads(6, send)
+    assert Judgment.objects.count() == 1
+
+
+class TestAnswers:
+    @pytest.fixture
+    def assignment(self, alice, campaign, fill):
+        fill(campaign)
+        return claim_next(labeler=alice, campaign=campaign, now=NOW)
+
+    def answer(self, assignment, labeler, answer=None, key=None, now=NOW):
+        return record_judgment(
+            assignment=assignment,
+            labeler=labeler,
+            answer=answer or Answer(preference=-2),
+            client_key=key or uuid.uuid4(),
+            seconds=4.0,
+            now=now,
+        )
+
+    def test_sides_are_translated_into_the_pair(self):
+        left = Answer.from_sides(towards_right=-2, first_on_left=True)
+        swapped = Answer.from_sides(towards_right=-2, first_on_left=False)
+        assert (left.preference, swapped.preference) == (-2, 2)
+
+    def test_an_expired_lease_costs_nothing_while_nobody_took_the_pair(self, assignment, alice):
+        assert self.answer(assignment, alice, now=NOW + timedelta(hours=5)).pk
+
+    def test_an_expired_lease_that_someone_took_is_refused(self, assignment, alice, bob, campaign):
+        late = NOW + timedelta(hours=5)
+        claim_next(labeler=bob, campaign=campaign, now=late)
+        with pytest.raises(errors.LeaseExpired):
+            self.answer(assignment, alice, now=late)
+
+    def test_a_second_answer_is_refused(self, assignment, alice):
+        self.answer(assignment, alice)
+        with pytest.raises(errors.AlreadyAnswered):
+            self.answer(assignment, alice)
+
+    def test_a_key_sent_again_returns_the_first_answer(self, assignment, alice):
+        key = uuid.uuid4()
+        first = self.answer(assignment, alice, key=key)
+        assert self.answer(assignment, alice, key=key) == first
+
+    def test_a_key_sent_again_with_another_answer_is_refused(self, assignment, alice):
+        key = uuid.uuid4()
+        self.answer(assignment, alice, key=key)
+        with pytest.raises(errors.KeyReused):
+            self.answer(assignment, alice, Answer(preference=1), key=key)
+
+    def test_someone_elses_pair_is_refused(self, assignment, bob):
+        with pytest.raises(errors.LeaseExpired):
+            self.answer(assignment, bob)
+
+    def test_a_closed_campaign_takes_no_answers(self, assignment, alice, campaign):
+        Campaign.objects.update(status=Campaign.Status.CLOSED)
+        with pytest.raises(errors.CampaignNotOpen):
+            self.answer(assignment, alice)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(preference=4),  # the scale ends at 3
+            Answer(preference=0),
+            Answer(preference=1, equal="tie"),
+            Answer(preference=0, equal="both_good"),  # this campaign does not offer it
+            Answer(preference=0, equal="banana"),
+            Answer(preference=1, flags=["invented"]),
+            Answer(preference=1, aspects={"invented": 1}),
+            Answer(preference=1, rationale="x" * 10_001),
+        ],
+    )
+    def test_what_the_campaign_does_not_offer_is_refused(self, assignment, alice, answer):
+        with pytest.raises(errors.AnswerNotOffered):
+            self.answer(assignment, alice, answer)
+        assert not Judgment.objects.exists()
+
+    def test_a_simulated_labeler_is_marked_as_one(self, campaign, fill, simon):
+        add_members(campaign=campaign, users=[simon], role=Membership.Role.LABELER)
+        fill(campaign)
+        assert judge(simon, campaign).judge_kind == Judgment.JudgeKind.SIMULATION
+
+
+class TestRulesOfTheDatabase:
+    """What holds even against code that forgets the services."""
+
+    @pytest.fixture
+    def judgment(self, alice, campaign, fill):
+        fill(campaign)
+        return judge(alice, campaign)
+
+    def refused(self, change):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            change()
+            with connection.cursor() as cursor:
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def copy(self, judgment, **changes):
+        judgment = Judgment.objects.get(pk=judgment.pk)
+        judgment.pk, judgment.client_key, judgment._state.adding = None, uuid.uuid4(), True
+        for name, value in changes.items():
+            setattr(judgment, name, value)
+        return judgment
+
+    def test_a_judgment_is_never_changed(self, judgment):
+        self.refused(lambda: Judgment.objects.update(preference=3))
+
+    def test_a_judgment_is_never_deleted(self, judgment):
+        self.refused(lambda: Judgment.objects.all()._raw_delete("default"))
+
+    def test_a_slot_is_answered_once(self, judgment):
+        self.refused(self.copy(judgment).save)
+
+    def test_an_answer_is_superseded_once(self, judgment):
+        self.copy(judgment, supersedes=judgment, preference=2).save()
+        self.refused(self.copy(judgment, supersedes=judgment, preference=3).save)
+
+    def test_a_preference_can_not_be_a_tie_too(self, judgment):
+        self.refused(self.copy(judgment, supersedes=judgment, equal="tie").save)
+
+    def test_a_person_can_not_be_passed_off_as_a_simulation(self, judgment):
+        self.refused(self.copy(judgment, supersedes=judgment, judge_kind="simulation").save)
+
+    def test_a_judgment_is_by_the_one_it_was_assigned_to(self, judgment, bob):
+        self.refused(self.copy(judgment, supersedes=judgment, labeler=bob).save)
+
+    def test_a_comparison_is_between_answers_to_one_prompt(self, judgment, fill, campaign):
+        fill(campaign, 1)
+        one, other = campaign.comparisons.order_by("id")
+        one.pk, one.second = None, other.first
+        self.refused(one.save)
+
+    def test_the_same_two_responses_meet_once_in_a_campaign(self, judgment):
+        comparison = judgment.comparison
+        comparison.pk = None
+        comparison.first, comparison.second = comparison.second, comparison.first
+        self.refused(comparison.save)
+
+    def test_a_labeler_holds_one_slot_of_a_comparison(self, judgment, alice):
+        twin = judgment.assignment
+        twin.pk, twin.slot = None, 1
+        self.refused(twin.save)
