@@ -1,0 +1,17 @@
+"""Every address. Each app's urls carry its own prefixes."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+
+from config.health import healthz
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/login/", auth.LoginView.as_view(), name="login"),
+    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("healthz", healthz, name="healthz"),
+    path("", include("labeling.urls")),
+    path("", include("rewardmodel.urls")),
+    path("", include("rlhf.urls")),
+]
