@@ -1,4 +1,4 @@
-"""Files that outlive a process (snapshots, checkpoints), in a folder or an object store by fsspec."""
+"""Files that outlive a process (snapshots, checkpoints): in a folder or, by fsspec, elsewhere."""
 
 import hashlib
 import os
@@ -63,6 +63,13 @@ def local_copy(url: str) -> Path:
                 raise
             shutil.rmtree(unfinished, ignore_errors=True)
     return cached
+
+
+def weights(checkpoint: str) -> str:
+    """What a program loads a model from: a folder on this machine, or a hub name as it is."""
+    if "://" in checkpoint or os.path.isabs(checkpoint):
+        return str(local_copy(checkpoint))
+    return checkpoint
 
 
 def open_artifact(url: str) -> fsspec.core.OpenFile:

@@ -1,4 +1,4 @@
-"""Reading preference files that other people made: TRL layouts and the HH-RLHF layout, JSONL or gzip.
+"""Reading preference files made elsewhere: TRL and HH-RLHF layouts, JSONL or gzip.
 
 No Django. A file is read line by line, so its size does not matter; a line may be long, but
 not without end.
@@ -80,7 +80,9 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
-            raise BadLine(number, "the text is not UTF-8; convert the file and try again.") from None
+            raise BadLine(
+                number, "the text is not UTF-8; convert the file and try again."
+            ) from None
         if text.strip():
             yield number, text
 

@@ -8,6 +8,7 @@ class RewardModel(TrainingRun):
     """A judge trained on one snapshot: reads a conversation and a response, gives a number."""
 
     program = "rewardmodel.learning"
+    task_name = "rewardmodel.tasks.train_reward_model"
 
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="reward_models")
     # Whose weights the trunk starts from.

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from celery import current_app
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -66,8 +67,16 @@ class TrainingRun(models.Model):
             ),
         ]
 
-    # The Python module started as `python -m <program> <directory>`.
-    program: str
+    program: str  # the Python module started as `python -m <program> <directory>`
+    task_name: str  # the Celery task that trains a run of this kind, given its primary key
+
+    def enqueue(self) -> None:
+        """Tell a worker once the row is committed.
+
+        By name, so that models need not know tasks. With the broker down the row stays queued and
+        the beat enqueues it later, hence no error here.
+        """
+        transaction.on_commit(lambda: current_app.send_task(self.task_name, [self.pk]), robust=True)
 
     @property
     def is_active(self) -> bool:

@@ -91,8 +91,7 @@ def ask(text: str) -> Prompt:
 
 def pair(prompt: Prompt, policy: Policy, first: str, second: str) -> tuple[Response, Response]:
     one, other = (
-        Response.objects.create(prompt=prompt, policy=policy, text=text)
-        for text in (first, second)
+        Response.objects.create(prompt=prompt, policy=policy, text=text) for text in (first, second)
     )
     return one, other
 

@@ -12,369 +12,1005 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Prompt',
+            name="Prompt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('messages', models.JSONField()),
-                ('category', models.CharField(blank=True, max_length=60)),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("messages", models.JSONField()),
+                ("category", models.CharField(blank=True, max_length=60)),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('kind', models.CharField(choices=[('person', 'Person'), ('simulation', 'Simulation')], default='person', max_length=10)),
-                ('is_engineer', models.BooleanField(default=False)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                (
+                    "first_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="first name"),
+                ),
+                (
+                    "last_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="last name"),
+                ),
+                (
+                    "email",
+                    models.EmailField(blank=True, max_length=254, verbose_name="email address"),
+                ),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="date joined"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("person", "Person"), ("simulation", "Simulation")],
+                        default="person",
+                        max_length=10,
+                    ),
+                ),
+                ("is_engineer", models.BooleanField(default=False)),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='Campaign',
+            name="Campaign",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('guidelines', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open'), ('paused', 'Paused'), ('closed', 'Closed')], default='draft', max_length=10)),
-                ('overlap', models.PositiveSmallIntegerField(default=1, help_text='How many labelers judge each pair.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(50)])),
-                ('lease_minutes', models.PositiveSmallIntegerField(default=30, help_text='How long a pair stays reserved for the labeler who opened it.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('strength', models.PositiveSmallIntegerField(default=3, help_text='Levels of preference on each side: 1 is a plain A or B.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(4)])),
-                ('allow_tie', models.BooleanField(default=True)),
-                ('allow_both_good', models.BooleanField(default=False)),
-                ('allow_both_bad', models.BooleanField(default=True)),
-                ('aspects', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('flags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('reward_model_after', models.PositiveIntegerField(blank=True, help_text='Train a reward model after this many new comparisons; empty: by hand.', null=True)),
-                ('policy_margin', models.FloatField(blank=True, help_text='Start PPO when held-out accuracy beats the best baseline by this much; empty: by hand.', null=True)),
-                ('approval_required', models.BooleanField(default=True, help_text='A person approves before a new policy is promoted.')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, unique=True)),
+                ("guidelines", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("open", "Open"),
+                            ("paused", "Paused"),
+                            ("closed", "Closed"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "overlap",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        help_text="How many labelers judge each pair.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(50),
+                        ],
+                    ),
+                ),
+                (
+                    "lease_minutes",
+                    models.PositiveSmallIntegerField(
+                        default=30,
+                        help_text="How long a pair stays reserved for the labeler who opened it.",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "strength",
+                    models.PositiveSmallIntegerField(
+                        default=3,
+                        help_text="Levels of preference on each side: 1 is a plain A or B.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(4),
+                        ],
+                    ),
+                ),
+                ("allow_tie", models.BooleanField(default=True)),
+                ("allow_both_good", models.BooleanField(default=False)),
+                ("allow_both_bad", models.BooleanField(default=True)),
+                (
+                    "aspects",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "flags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "reward_model_after",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Train a reward model after this many new comparisons; empty: by hand.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "policy_margin",
+                    models.FloatField(
+                        blank=True,
+                        help_text="Start PPO when held-out accuracy beats the best baseline by this much; empty: by hand.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "approval_required",
+                    models.BooleanField(
+                        default=True, help_text="A person approves before a new policy is promoted."
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Comparison',
+            name="Comparison",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comparisons', to='labeling.campaign')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comparisons', to='labeling.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="comparisons",
+                        to="labeling.campaign",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="comparisons",
+                        to="labeling.prompt",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slot', models.PositiveSmallIntegerField()),
-                ('first_on_left', models.BooleanField()),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('labeler', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to=settings.AUTH_USER_MODEL)),
-                ('comparison', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='labeling.comparison')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slot", models.PositiveSmallIntegerField()),
+                ("first_on_left", models.BooleanField()),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "labeler",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assignments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "comparison",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assignments",
+                        to="labeling.comparison",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('labeler', 'Labeler'), ('reviewer', 'Reviewer'), ('manager', 'Manager')], default='labeler', max_length=10)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='labeling.campaign')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("labeler", "Labeler"),
+                            ("reviewer", "Reviewer"),
+                            ("manager", "Manager"),
+                        ],
+                        default="labeler",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="labeling.campaign",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='campaign',
-            name='members',
-            field=models.ManyToManyField(related_name='campaigns', through='labeling.Membership', to=settings.AUTH_USER_MODEL),
+            model_name="campaign",
+            name="members",
+            field=models.ManyToManyField(
+                related_name="campaigns", through="labeling.Membership", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.CreateModel(
-            name='Policy',
+            name="Policy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=60)),
-                ('version', models.PositiveIntegerField()),
-                ('checkpoint', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='labeling.policy')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.SlugField(max_length=60)),
+                ("version", models.PositiveIntegerField()),
+                ("checkpoint", models.CharField(blank=True, max_length=500)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="labeling.policy",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'policies',
-                'ordering': ['name', 'version'],
+                "verbose_name_plural": "policies",
+                "ordering": ["name", "version"],
             },
         ),
         migrations.CreateModel(
-            name='CampaignPolicy',
+            name="CampaignPolicy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('responses', models.PositiveSmallIntegerField(default=2)),
-                ('temperature', models.FloatField(default=1.0)),
-                ('top_p', models.FloatField(default=1.0)),
-                ('max_tokens', models.PositiveIntegerField(default=128)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='entrants', to='labeling.campaign')),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='labeling.policy')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("responses", models.PositiveSmallIntegerField(default=2)),
+                ("temperature", models.FloatField(default=1.0)),
+                ("top_p", models.FloatField(default=1.0)),
+                ("max_tokens", models.PositiveIntegerField(default=128)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="entrants",
+                        to="labeling.campaign",
+                    ),
+                ),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="labeling.policy",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'campaign policies',
+                "verbose_name_plural": "campaign policies",
             },
         ),
         migrations.AddField(
-            model_name='campaign',
-            name='policies',
-            field=models.ManyToManyField(related_name='campaigns', through='labeling.CampaignPolicy', to='labeling.policy'),
+            model_name="campaign",
+            name="policies",
+            field=models.ManyToManyField(
+                related_name="campaigns", through="labeling.CampaignPolicy", to="labeling.policy"
+            ),
         ),
         migrations.CreateModel(
-            name='PreferenceImport',
+            name="PreferenceImport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('digest', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='imports', to='labeling.campaign')),
-                ('imported_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="imports",
+                        to="labeling.campaign",
+                    ),
+                ),
+                (
+                    "imported_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Judgment',
+            name="Judgment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('judge_kind', models.CharField(choices=[('person', 'Person'), ('ai', 'Ai'), ('simulation', 'Simulation')], max_length=10)),
-                ('preference', models.SmallIntegerField()),
-                ('equal', models.CharField(blank=True, choices=[('tie', 'Tie'), ('both_good', 'Both Good'), ('both_bad', 'Both Bad')], max_length=10)),
-                ('aspects', models.JSONField(blank=True, default=dict)),
-                ('rationale', models.TextField(blank=True)),
-                ('flags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('seconds', models.FloatField(null=True)),
-                ('client_key', models.UUIDField(unique=True)),
-                ('retracted', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('assignment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='judgments', to='labeling.assignment')),
-                ('comparison', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='judgments', to='labeling.comparison')),
-                ('labeler', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='judgments', to=settings.AUTH_USER_MODEL)),
-                ('supersedes', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='labeling.judgment')),
-                ('ai_judge', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='judgments', to='labeling.policy')),
-                ('imported_from', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='judgments', to='labeling.preferenceimport')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "judge_kind",
+                    models.CharField(
+                        choices=[("person", "Person"), ("ai", "Ai"), ("simulation", "Simulation")],
+                        max_length=10,
+                    ),
+                ),
+                ("preference", models.SmallIntegerField()),
+                (
+                    "equal",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("tie", "Tie"),
+                            ("both_good", "Both Good"),
+                            ("both_bad", "Both Bad"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("aspects", models.JSONField(blank=True, default=dict)),
+                ("rationale", models.TextField(blank=True)),
+                (
+                    "flags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("seconds", models.FloatField(null=True)),
+                ("client_key", models.UUIDField(unique=True)),
+                ("retracted", models.BooleanField(default=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="judgments",
+                        to="labeling.assignment",
+                    ),
+                ),
+                (
+                    "comparison",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="judgments",
+                        to="labeling.comparison",
+                    ),
+                ),
+                (
+                    "labeler",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="judgments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "supersedes",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="superseded_by",
+                        to="labeling.judgment",
+                    ),
+                ),
+                (
+                    "ai_judge",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="judgments",
+                        to="labeling.policy",
+                    ),
+                ),
+                (
+                    "imported_from",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="judgments",
+                        to="labeling.preferenceimport",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DiscardedPair',
+            name="DiscardedPair",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(choices=[('identical', 'Identical'), ('empty', 'Empty')], max_length=10)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='discarded_pairs', to='labeling.campaign')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[("identical", "Identical"), ("empty", "Empty")], max_length=10
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="discarded_pairs",
+                        to="labeling.campaign",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="labeling.prompt",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='campaign',
-            name='prompts',
-            field=models.ManyToManyField(blank=True, related_name='campaigns', to='labeling.prompt'),
+            model_name="campaign",
+            name="prompts",
+            field=models.ManyToManyField(
+                blank=True, related_name="campaigns", to="labeling.prompt"
+            ),
         ),
         migrations.CreateModel(
-            name='Response',
+            name="Response",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField()),
-                ('sampling', models.JSONField(default=dict)),
-                ('token_count', models.PositiveIntegerField(null=True)),
-                ('finish_reason', models.CharField(blank=True, max_length=20)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='responses', to='labeling.policy')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='responses', to='labeling.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("text", models.TextField()),
+                ("sampling", models.JSONField(default=dict)),
+                ("token_count", models.PositiveIntegerField(null=True)),
+                ("finish_reason", models.CharField(blank=True, max_length=20)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="responses",
+                        to="labeling.policy",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="responses",
+                        to="labeling.prompt",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='comparison',
-            name='first',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.response'),
+            model_name="comparison",
+            name="first",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="labeling.response",
+            ),
         ),
         migrations.AddField(
-            model_name='comparison',
-            name='second',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.response'),
+            model_name="comparison",
+            name="second",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="labeling.response",
+            ),
         ),
         migrations.CreateModel(
-            name='Snapshot',
+            name="Snapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64)),
-                ('artifact_url', models.CharField(max_length=500)),
-                ('recipe', models.JSONField()),
-                ('train_pairs', models.PositiveIntegerField()),
-                ('test_pairs', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='snapshots', to='labeling.campaign')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                ("artifact_url", models.CharField(max_length=500)),
+                ("recipe", models.JSONField()),
+                ("train_pairs", models.PositiveIntegerField()),
+                ("test_pairs", models.PositiveIntegerField()),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="snapshots",
+                        to="labeling.campaign",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='SnapshotJudgment',
+            name="SnapshotJudgment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('judgment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.judgment')),
-                ('snapshot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.snapshot')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "judgment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="labeling.judgment",
+                    ),
+                ),
+                (
+                    "snapshot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="labeling.snapshot",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='snapshot',
-            name='judgments',
-            field=models.ManyToManyField(related_name='snapshots', through='labeling.SnapshotJudgment', to='labeling.judgment'),
+            model_name="snapshot",
+            name="judgments",
+            field=models.ManyToManyField(
+                related_name="snapshots",
+                through="labeling.SnapshotJudgment",
+                to="labeling.judgment",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['person', 'simulation'])), name='user_is_a_person_or_a_simulation'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["person", "simulation"])),
+                name="user_is_a_person_or_a_simulation",
+            ),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(condition=models.Q(('answered_at__isnull', True)), fields=['id'], name='assignment_open'),
+            model_name="assignment",
+            index=models.Index(
+                condition=models.Q(("answered_at__isnull", True)),
+                fields=["id"],
+                name="assignment_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(condition=models.Q(('answered_at__isnull', True), ('labeler__isnull', False)), fields=['labeler'], name='assignment_held'),
+            model_name="assignment",
+            index=models.Index(
+                condition=models.Q(("answered_at__isnull", True), ("labeler__isnull", False)),
+                fields=["labeler"],
+                name="assignment_held",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(fields=('comparison', 'slot'), name='slot_exists_once'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                fields=("comparison", "slot"), name="slot_exists_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(fields=('comparison', 'labeler'), name='labeler_once_on_a_comparison'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                fields=("comparison", "labeler"), name="labeler_once_on_a_comparison"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('labeler__isnull', True), ('leased_until__isnull', True)), models.Q(('labeler__isnull', False), ('leased_until__isnull', False)), _connector='OR'), name='lease_has_a_labeler_and_an_end'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("labeler__isnull", True), ("leased_until__isnull", True)),
+                    models.Q(("labeler__isnull", False), ("leased_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="lease_has_a_labeler_and_an_end",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(('answered_at__isnull', True), ('labeler__isnull', False), _connector='OR'), name='answered_by_someone'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("answered_at__isnull", True), ("labeler__isnull", False), _connector="OR"
+                ),
+                name="answered_by_someone",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('campaign', 'user'), name='one_role_per_campaign'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(
+                fields=("campaign", "user"), name="one_role_per_campaign"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['labeler', 'reviewer', 'manager'])), name='membership_role_is_known'),
+            model_name="membership",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["labeler", "reviewer", "manager"])),
+                name="membership_role_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policy',
-            constraint=models.UniqueConstraint(fields=('name', 'version'), name='policy_version_is_unique'),
+            model_name="policy",
+            constraint=models.UniqueConstraint(
+                fields=("name", "version"), name="policy_version_is_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policy',
-            constraint=models.CheckConstraint(condition=models.Q(('parent__isnull', True), models.Q(('parent', models.F('id')), _negated=True), _connector='OR'), name='policy_is_not_its_own_parent'),
+            model_name="policy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("parent__isnull", True),
+                    models.Q(("parent", models.F("id")), _negated=True),
+                    _connector="OR",
+                ),
+                name="policy_is_not_its_own_parent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaignpolicy',
-            constraint=models.UniqueConstraint(fields=('campaign', 'policy'), name='policy_enters_a_campaign_once'),
+            model_name="campaignpolicy",
+            constraint=models.UniqueConstraint(
+                fields=("campaign", "policy"), name="policy_enters_a_campaign_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaignpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('max_tokens__gte', 1), ('temperature__gte', 0), ('top_p__gt', 0), ('top_p__lte', 1), ('responses__gte', 1), ('responses__lte', 16)), name='campaign_policy_sampling_in_range'),
+            model_name="campaignpolicy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("max_tokens__gte", 1),
+                    ("temperature__gte", 0),
+                    ("top_p__gt", 0),
+                    ("top_p__lte", 1),
+                    ("responses__gte", 1),
+                    ("responses__lte", 16),
+                ),
+                name="campaign_policy_sampling_in_range",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='preferenceimport',
-            constraint=models.UniqueConstraint(fields=('campaign', 'digest'), name='file_imported_once_per_campaign'),
+            model_name="preferenceimport",
+            constraint=models.UniqueConstraint(
+                fields=("campaign", "digest"), name="file_imported_once_per_campaign"
+            ),
         ),
         migrations.AddIndex(
-            model_name='judgment',
-            index=models.Index(fields=['created_at'], name='judgment_by_time'),
+            model_name="judgment",
+            index=models.Index(fields=["created_at"], name="judgment_by_time"),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(('preference__gte', -4), ('preference__lte', 4)), name='judgment_preference_in_range'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("preference__gte", -4), ("preference__lte", 4)),
+                name="judgment_preference_in_range",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('equal', ''), models.Q(('preference', 0), _negated=True)), models.Q(('equal__in', ['tie', 'both_good', 'both_bad']), ('preference', 0)), _connector='OR'), name='judgment_prefers_or_says_why_not'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("equal", ""), models.Q(("preference", 0), _negated=True)),
+                    models.Q(("equal__in", ["tie", "both_good", "both_bad"]), ("preference", 0)),
+                    _connector="OR",
+                ),
+                name="judgment_prefers_or_says_why_not",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ai_judge__isnull', True), ('assignment__isnull', False), ('imported_from__isnull', True), ('judge_kind__in', ['person', 'simulation']), ('labeler__isnull', False)), models.Q(('ai_judge__isnull', True), ('assignment__isnull', True), ('imported_from__isnull', False), ('judge_kind', 'person'), ('labeler__isnull', True)), models.Q(('ai_judge__isnull', False), ('assignment__isnull', True), ('imported_from__isnull', True), ('judge_kind', 'ai'), ('labeler__isnull', True)), _connector='OR'), name='judgment_comes_from_one_place'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("ai_judge__isnull", True),
+                        ("assignment__isnull", False),
+                        ("imported_from__isnull", True),
+                        ("judge_kind__in", ["person", "simulation"]),
+                        ("labeler__isnull", False),
+                    ),
+                    models.Q(
+                        ("ai_judge__isnull", True),
+                        ("assignment__isnull", True),
+                        ("imported_from__isnull", False),
+                        ("judge_kind", "person"),
+                        ("labeler__isnull", True),
+                    ),
+                    models.Q(
+                        ("ai_judge__isnull", False),
+                        ("assignment__isnull", True),
+                        ("imported_from__isnull", True),
+                        ("judge_kind", "ai"),
+                        ("labeler__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="judgment_comes_from_one_place",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(('seconds__isnull', True), ('seconds__gte', 0), _connector='OR'), name='judgment_took_no_negative_time'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seconds__isnull", True), ("seconds__gte", 0), _connector="OR"),
+                name="judgment_took_no_negative_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.UniqueConstraint(condition=models.Q(('supersedes__isnull', True)), fields=('assignment',), name='assignment_answered_once'),
+            model_name="judgment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("supersedes__isnull", True)),
+                fields=("assignment",),
+                name="assignment_answered_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='judgment',
-            constraint=models.CheckConstraint(condition=models.Q(('retracted', False), ('supersedes__isnull', False), _connector='OR'), name='judgment_retracts_something'),
+            model_name="judgment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("retracted", False), ("supersedes__isnull", False), _connector="OR"
+                ),
+                name="judgment_retracts_something",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='discardedpair',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['identical', 'empty'])), name='discard_reason_is_known'),
+            model_name="discardedpair",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reason__in", ["identical", "empty"])),
+                name="discard_reason_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'open', 'paused', 'closed'])), name='campaign_status_is_known'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["draft", "open", "paused", "closed"])),
+                name="campaign_status_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('overlap__gte', 1)), name='campaign_asks_at_least_one_labeler'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("overlap__gte", 1)), name="campaign_asks_at_least_one_labeler"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('lease_minutes__gte', 1)), name='campaign_lease_lasts_a_minute_or_more'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("lease_minutes__gte", 1)),
+                name="campaign_lease_lasts_a_minute_or_more",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('strength__gte', 1), ('strength__lte', 4)), name='campaign_strength_in_range'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("strength__gte", 1), ("strength__lte", 4)),
+                name="campaign_strength_in_range",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('policy_margin__isnull', True), models.Q(('policy_margin__gte', 0), ('policy_margin__lte', 1)), _connector='OR'), name='campaign_margin_is_a_share'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("policy_margin__isnull", True),
+                    models.Q(("policy_margin__gte", 0), ("policy_margin__lte", 1)),
+                    _connector="OR",
+                ),
+                name="campaign_margin_is_a_share",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='response',
-            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='response_says_something'),
+            model_name="response",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("text", ""), _negated=True), name="response_says_something"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.CheckConstraint(condition=models.Q(('first', models.F('second')), _negated=True), name='comparison_of_two_different_responses'),
+            model_name="comparison",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("first", models.F("second")), _negated=True),
+                name="comparison_of_two_different_responses",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.UniqueConstraint(models.F('campaign'), django.db.models.functions.comparison.Least('first', 'second'), django.db.models.functions.comparison.Greatest('first', 'second'), name='comparison_once_per_campaign_whatever_the_order'),
+            model_name="comparison",
+            constraint=models.UniqueConstraint(
+                models.F("campaign"),
+                django.db.models.functions.comparison.Least("first", "second"),
+                django.db.models.functions.comparison.Greatest("first", "second"),
+                name="comparison_once_per_campaign_whatever_the_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='snapshotjudgment',
-            constraint=models.UniqueConstraint(fields=('snapshot', 'judgment'), name='judgment_once_in_a_snapshot'),
+            model_name="snapshotjudgment",
+            constraint=models.UniqueConstraint(
+                fields=("snapshot", "judgment"), name="judgment_once_in_a_snapshot"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='snapshot',
-            constraint=models.UniqueConstraint(fields=('campaign', 'digest'), name='snapshot_content_once_per_campaign'),
+            model_name="snapshot",
+            constraint=models.UniqueConstraint(
+                fields=("campaign", "digest"), name="snapshot_content_once_per_campaign"
+            ),
         ),
     ]

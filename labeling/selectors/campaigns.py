@@ -30,9 +30,7 @@ def progress(campaign: Campaign) -> Progress:
         wanted=Count("id"),
         answered=Count("id", filter=Q(answered_at__isnull=False)),
         leased=Count("id", filter=Q(answered_at__isnull=True, labeler__isnull=False)),
-        open_comparisons=Count(
-            "comparison", filter=Q(answered_at__isnull=True), distinct=True
-        ),
+        open_comparisons=Count("comparison", filter=Q(answered_at__isnull=True), distinct=True),
         slotted=Count("comparison", distinct=True),
     )
     discarded = dict(
@@ -55,9 +53,9 @@ def progress(campaign: Campaign) -> Progress:
 
 def campaigns_with_work(labeler: User) -> QuerySet[Campaign]:
     """Open campaigns this labeler takes part in."""
-    return Campaign.objects.filter(
-        status=Campaign.Status.OPEN, memberships__user=labeler
-    ).order_by("id")
+    return Campaign.objects.filter(status=Campaign.Status.OPEN, memberships__user=labeler).order_by(
+        "id"
+    )
 
 
 def judged_comparisons(campaign: Campaign, kinds: list[str]) -> int:

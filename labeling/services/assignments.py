@@ -30,12 +30,9 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
     assignment.labeler = labeler
     assignment.leased_until = now + timedelta(minutes=campaign.lease_minutes)
     assignment.save(update_fields=["labeler", "leased_until"])
-    return (
-        Assignment.objects.select_related(
-            "comparison__campaign", "comparison__prompt", "comparison__first", "comparison__second"
-        )
-        .get(pk=assignment.pk)
-    )
+    return Assignment.objects.select_related(
+        "comparison__campaign", "comparison__prompt", "comparison__first", "comparison__second"
+    ).get(pk=assignment.pk)
 
 
 def release(*, assignment: Assignment, labeler: User) -> bool:

@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
 def preference_rows(
     campaign: Campaign, kinds: Sequence[str] = (Judgment.JudgeKind.PERSON,)
 ) -> Iterator[dict[str, Any]]:
-    """Each preference that stands, in the conversational layout TRL reads; ties have no place in it.
+    """Each preference that stands, in the conversational layout TRL reads; it has no ties.
 
     Rows come from a server-side cursor, so memory does not grow with their number.
     """

@@ -62,9 +62,7 @@ def import_preferences(
     return report
 
 
-def _register(
-    campaign: Campaign, file: IO[bytes], name: str, by: User | None
-) -> PreferenceImport:
+def _register(campaign: Campaign, file: IO[bytes], name: str, by: User | None) -> PreferenceImport:
     digest = hashlib.sha256()
     while chunk := file.read(1 << 20):
         digest.update(chunk)
@@ -108,8 +106,11 @@ def _store(
     report.repeated += len(usable) - len(fresh)
 
     pairs = [
-        (row, Response(prompt=prompt, policy=author, text=row.chosen),
-         Response(prompt=prompt, policy=author, text=row.rejected))
+        (
+            row,
+            Response(prompt=prompt, policy=author, text=row.chosen),
+            Response(prompt=prompt, policy=author, text=row.rejected),
+        )
         for row, prompt in fresh
     ]
     Response.objects.bulk_create([response for _, *both in pairs for response in both])

@@ -21,9 +21,7 @@ class Answer:
     flags: list[str] = field(default_factory=list)
 
     @classmethod
-    def from_sides(
-        cls, *, towards_right: int, first_on_left: bool, **rest: object
-    ) -> "Answer":
+    def from_sides(cls, *, towards_right: int, first_on_left: bool, **rest: object) -> "Answer":
         """Translate the screen into the pair: on it, negative means the left one is better."""
         preference = towards_right if first_on_left else -towards_right
         return cls(preference=preference, **rest)  # type: ignore[arg-type]

@@ -77,9 +77,7 @@ def _record(
     return snapshot
 
 
-def _rows(
-    campaign: Campaign, kinds: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], list[int]]]:
+def _rows(campaign: Campaign, kinds: Sequence[str]) -> Iterator[tuple[dict[str, Any], list[int]]]:
     """One row a decided comparison, in a fixed order, and the judgments it was made from."""
     judgments = (
         current_judgments(campaign, kinds)

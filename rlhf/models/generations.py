@@ -25,6 +25,7 @@ class ResponseRequest(models.Model):
         Response, null=True, on_delete=models.PROTECT, related_name="request"
     )
     error = models.TextField(blank=True)
+    paired = models.BooleanField(default=False)  # its comparisons are made, or never will be
     leased_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -11,6 +11,7 @@ class PolicyRun(TrainingRun):
     """How a policy was made: PPO from a parent, guided by a reward model."""
 
     program = "rlhf.learning"
+    task_name = "rlhf.tasks.train_policy"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="policy_runs")
     parent = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="runs_from")

@@ -1,0 +1,36 @@
+from django.db.models import QuerySet
+
+from labeling.models import Campaign, Judgment, Policy, Snapshot
+from rlhf.models import Promotion
+
+
+def current_policy(line: str) -> Policy | None:
+    """The version of a line that is in use: the one promoted last."""
+    newest = Promotion.objects.filter(policy__name=line).select_related("policy").first()
+    return newest.policy if newest else None
+
+
+def campaign_line(campaign: Campaign) -> str | None:
+    """The line of policies a campaign improves: that of its first entrant."""
+    entrant = campaign.entrants.select_related("policy").order_by("id").first()
+    return entrant.policy.name if entrant else None
+
+
+def snapshots_behind(policy: Policy) -> QuerySet[Snapshot]:
+    """The snapshots whose judgments shaped a policy, through all its ancestors."""
+    ancestors = []
+    step: Policy | None = policy
+    while step is not None:
+        ancestors.append(step.pk)
+        step = step.parent
+    return Snapshot.objects.filter(reward_models__policy_runs__policy__in=ancestors).distinct()
+
+
+def judgments_behind(policy: Policy) -> QuerySet[Judgment]:
+    """Every judgment that shaped a policy: lineage, backwards."""
+    return Judgment.objects.filter(snapshots__in=snapshots_behind(policy)).distinct()
+
+
+def policies_shaped_by(judgment: Judgment) -> QuerySet[Policy]:
+    """The policies made directly from snapshots that hold a judgment: lineage, forwards."""
+    return Policy.objects.filter(made_by__reward_model__snapshot__judgments=judgment).distinct()

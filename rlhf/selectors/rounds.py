@@ -1,0 +1,77 @@
+from dataclasses import dataclass
+
+from labeling import statistics
+from labeling.models import Assignment, Campaign, Judgment
+from labeling.selectors.campaigns import judged_comparisons
+from labeling.selectors.judgments import current_judgments
+from rewardmodel.models import RewardModel
+from rlhf.models import Round
+
+
+def open_round(campaign: Campaign) -> Round | None:
+    return Round.objects.filter(campaign=campaign, decision="").first()
+
+
+def judge_kinds(campaign: Campaign) -> list[str]:
+    """Whose answers a round of this campaign learns from.
+
+    Simulated labelers and people are never mixed unasked: simulations count only in a campaign
+    whose labelers are all simulations.
+    """
+    labelers = campaign.memberships.filter(role="labeler")
+    people = labelers.filter(user__kind="person").exists()
+    simulations = labelers.filter(user__kind="simulation").exists()
+    if simulations and not people:
+        return [Judgment.JudgeKind.PERSON, Judgment.JudgeKind.SIMULATION]
+    return [Judgment.JudgeKind.PERSON]
+
+
+def new_comparisons(campaign: Campaign) -> int:
+    """Judged comparisons that no earlier snapshot of a round has seen."""
+    seen = (
+        Round.objects.filter(campaign=campaign, snapshot__isnull=False)
+        .order_by("-number")
+        .values_list("snapshot__train_pairs", "snapshot__test_pairs")
+        .first()
+    )
+    judged = judged_comparisons(campaign, judge_kinds(campaign))
+    return max(0, judged - sum(seen or ()))
+
+
+def beats_baselines_by(run: RewardModel) -> float | None:
+    """Held-out accuracy above the best baseline; None until the run has figures."""
+    figures = run.figures
+    if "accuracy" not in figures:
+        return None
+    baselines = [value for name, value in figures.items() if name.endswith("_baseline")]
+    return figures["accuracy"] - max(v for v in [0.5, *baselines] if v is not None)
+
+
+@dataclass(frozen=True)
+class Duel:
+    """How the new policy does against its parent in the blind comparison."""
+
+    wins: int
+    losses: int
+    ties: int
+    unanswered: int
+    share: statistics.Share | None  # of the new policy
+
+
+def duel_result(round: Round) -> Duel | None:
+    if round.duel is None or round.policy_run is None or round.policy_run.policy is None:
+        return None
+    new = round.policy_run.policy_id
+    wins = losses = ties = 0
+    answers = current_judgments(round.duel, list(Judgment.JudgeKind)).values_list(
+        "preference", "comparison__first__policy"
+    )
+    for preference, first in answers:
+        towards_new = -preference if first == new else preference
+        wins += towards_new > 0
+        losses += towards_new < 0
+        ties += towards_new == 0
+    unanswered = Assignment.objects.filter(
+        comparison__campaign=round.duel, answered_at__isnull=True
+    ).count()
+    return Duel(wins, losses, ties, unanswered, statistics.win_share(wins, losses, ties))

@@ -1,0 +1,195 @@
+import random
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import combinations, groupby
+from operator import attrgetter
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from labeling.models import Campaign, DiscardedPair, Policy, Prompt, Response
+from labeling.services.comparisons import create_comparisons
+from rlhf.generation.protocol import Generated, Sampling
+from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
+from rlhf.models import ResponseRequest
+
+Status = ResponseRequest.Status
+
+BATCH = 128  # requests claimed at once: more than the servers answer in parallel
+LEASE = timedelta(minutes=15)  # longer than a batch takes on a slow machine
+SEEDS = 2**31
+
+
+@transaction.atomic
+def request_responses(*, campaign: Campaign, prompts: Iterable[Prompt]) -> int:
+    """Ask each policy of a campaign for its responses to these prompts; returns how many are new.
+
+    The answers come later; asking again for the same prompts changes nothing.
+    """
+    chance = random.SystemRandom()
+    prompts = list(prompts)
+    campaign.prompts.add(*prompts)
+    before = ResponseRequest.objects.filter(campaign=campaign).count()
+    ResponseRequest.objects.bulk_create(
+        (
+            ResponseRequest(
+                campaign=campaign,
+                prompt=prompt,
+                policy_id=entrant.policy_id,
+                number=number,
+                sampling={
+                    "temperature": entrant.temperature,
+                    "top_p": entrant.top_p,
+                    "max_tokens": entrant.max_tokens,
+                    "seed": chance.randrange(SEEDS),
+                },
+            )
+            for prompt in prompts
+            for entrant in campaign.entrants.all()
+            for number in range(entrant.responses)
+        ),
+        ignore_conflicts=True,
+        batch_size=1000,
+    )
+    return ResponseRequest.objects.filter(campaign=campaign).count() - before
+
+
+def generate_pending(*, now: datetime) -> int:
+    """Have the servers answer one batch of what is wanted; returns how many were answered.
+
+    What a server that is down leaves unanswered stays queued, with the reason beside it.
+    """
+    servers = VllmServers(settings.VLLM_BASE_URLS, settings.VLLM_API_KEY, attempts=2)
+    answered = 0
+    for policy in _policies_wanted(now):
+        batch = _claim(policy, now)
+        try:
+            answered += _generate(servers, policy, batch)
+        except (ServerDown, PolicyNotServed) as problem:
+            _give_back(batch, str(problem))
+        finally:
+            _pair_up(batch)
+    return answered
+
+
+def _unclaimed(now: datetime) -> Q:
+    return Q(status=Status.QUEUED) & (Q(leased_until__isnull=True) | Q(leased_until__lte=now))
+
+
+def _policies_wanted(now: datetime) -> list[Policy]:
+    wanted = ResponseRequest.objects.filter(_unclaimed(now)).values("policy")
+    return list(Policy.objects.filter(pk__in=wanted).order_by("id"))
+
+
+@transaction.atomic
+def _claim(policy: Policy, now: datetime) -> list[ResponseRequest]:
+    """The next requests to one policy, leased, so that two workers never ask for the same."""
+    batch = list(
+        ResponseRequest.objects.filter(_unclaimed(now), policy=policy)
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("prompt", "campaign")
+        .order_by("id")[:BATCH]
+    )
+    ResponseRequest.objects.filter(pk__in=[request.pk for request in batch]).update(
+        leased_until=now + LEASE
+    )
+    return batch
+
+
+def _generate(servers: VllmServers, policy: Policy, batch: list[ResponseRequest]) -> int:
+    if not batch:
+        return 0
+    answers = servers.generate(
+        policy.slug,
+        [request.prompt.messages for request in batch],
+        [Sampling(**request.sampling) for request in batch],
+        on_result=lambda position, answer: _store(batch[position], answer),
+    )
+    return len(answers)
+
+
+@transaction.atomic
+def _store(request: ResponseRequest, answer: Generated) -> None:
+    """Keep one answer. A policy that said nothing leaves a request without a response."""
+    response = None
+    if answer.text.strip():
+        response = Response.objects.create(
+            prompt=request.prompt,
+            policy_id=request.policy_id,
+            text=answer.text.replace("\x00", ""),  # Postgres has no place for it
+            sampling=request.sampling,
+            token_count=answer.token_count,
+            finish_reason=answer.finish_reason,
+        )
+    refused = answer.finish_reason == "refused"
+    ResponseRequest.objects.filter(pk=request.pk).update(
+        response=response,
+        status=Status.FAILED if refused else Status.DONE,
+        error="The server refused this prompt, most likely as too long." if refused else "",
+        leased_until=None,
+    )
+
+
+def _give_back(batch: list[ResponseRequest], reason: str) -> None:
+    ResponseRequest.objects.filter(
+        pk__in=[request.pk for request in batch], status=Status.QUEUED
+    ).update(leased_until=None, error=reason)
+
+
+def _pair_up(batch: list[ResponseRequest]) -> None:
+    """Make comparisons for the prompts whose responses are now all there."""
+    for campaign in {request.campaign for request in batch}:
+        touched = {request.prompt for request in batch if request.campaign_id == campaign.pk}
+        waiting = set(
+            ResponseRequest.objects.filter(
+                campaign=campaign, prompt__in=touched, status=Status.QUEUED
+            ).values_list("prompt", flat=True)
+        )
+        complete = [prompt for prompt in touched if prompt.pk not in waiting]
+        if complete:
+            pair_prompts(campaign=campaign, prompts=complete)
+
+
+@transaction.atomic
+def pair_prompts(*, campaign: Campaign, prompts: list[Prompt]) -> None:
+    """Put each prompt's responses before the labelers.
+
+    With several policies each meets the others, response by response; with one policy all its
+    responses meet each other.
+    """
+    # Two workers that finish one prompt together must not count its discarded pairs twice.
+    Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+    requests = (
+        ResponseRequest.objects.filter(campaign=campaign, prompt__in=prompts, paired=False)
+        .exclude(status=Status.QUEUED)
+        .select_related("response", "prompt")
+        .order_by("prompt_id", "policy_id", "number")
+    )
+    by_prompt: dict[int, list[ResponseRequest]] = {}
+    for request in requests:
+        by_prompt.setdefault(request.prompt_id, []).append(request)
+    pairs = []
+    for answered in by_prompt.values():
+        for one, other in _meetings(answered):
+            if one.response is None or other.response is None:
+                DiscardedPair.objects.create(
+                    campaign=campaign, prompt=one.prompt, reason=DiscardedPair.Reason.EMPTY
+                )
+            else:
+                pairs.append((one.response, other.response))
+    create_comparisons(campaign=campaign, pairs=pairs)
+    ResponseRequest.objects.filter(pk__in=[r.pk for rs in by_prompt.values() for r in rs]).update(
+        paired=True
+    )
+
+
+def _meetings(
+    answered: list[ResponseRequest],
+) -> Iterator[tuple[ResponseRequest, ResponseRequest]]:
+    """Which responses to one prompt meet; `answered` is ordered by policy."""
+    entrants = [list(group) for _, group in groupby(answered, key=attrgetter("policy_id"))]
+    if len(entrants) == 1:
+        yield from combinations(entrants[0], 2)
+    for one, other in combinations(entrants, 2):
+        yield from zip(one, other, strict=False)

@@ -1,0 +1,30 @@
+from django.db import transaction
+
+from labeling import errors
+from labeling.models import Policy, User
+from rlhf.models import Promotion
+from rlhf.selectors.policies import current_policy
+from rlhf.services.serving import serve
+
+
+def register_base(*, name: str, checkpoint: str) -> Policy:
+    """The first version of a line, current from the start."""
+    policy, created = Policy.objects.get_or_create(
+        name=name, version=0, defaults={"checkpoint": checkpoint}
+    )
+    if created:
+        Promotion.objects.create(policy=policy, reason="The first version of its line.")
+        serve(policy)
+    return policy
+
+
+@transaction.atomic
+def promote(*, policy: Policy, reason: str, by: User | None) -> Promotion:
+    """Make a version its line's current policy. Rolling back is promoting the one before."""
+    if not policy.checkpoint:
+        raise errors.NotReady(f"{policy} has no weights, so it can't be promoted.")
+    if current_policy(policy.name) == policy:
+        raise errors.Refused(f"{policy} is the current policy already.")
+    promotion = Promotion.objects.create(policy=policy, reason=reason, promoted_by=by)
+    serve(policy)
+    return promotion

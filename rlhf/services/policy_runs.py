@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+
+from labeling import artifacts, errors
+from labeling.models import Campaign, Policy, Prompt, User
+from labeling.services.snapshots import split_of
+from rewardmodel.following import succeeded
+from rewardmodel.models import RewardModel
+from rlhf.models import PolicyRun
+
+FEWEST_PROMPTS = 8  # in each split
+
+
+@transaction.atomic
+def start_policy_run(
+    *,
+    campaign: Campaign,
+    parent: Policy,
+    reward_model: RewardModel,
+    by: User | None,
+    config: dict[str, Any] | None = None,
+) -> PolicyRun:
+    """Ask for PPO from a parent policy, guided by a reward model, on a campaign's prompts."""
+    if reward_model.status != RewardModel.Status.SUCCEEDED:
+        raise errors.NotReady("The reward model is not trained yet; wait until it is.")
+    if not parent.checkpoint:
+        raise errors.NotReady(f"{parent} has no weights to train; choose another policy.")
+    check_enough_prompts(campaign)
+    run = PolicyRun.objects.create(
+        campaign=campaign,
+        parent=parent,
+        reward_model=reward_model,
+        created_by=by,
+        config=config or {},
+    )
+    run.enqueue()
+    return run
+
+
+def check_enough_prompts(campaign: Campaign) -> None:
+    counts = {"train": 0, "test": 0}
+    for digest in training_prompts(campaign).values_list("digest", flat=True):
+        counts[split_of(digest)] += 1
+    for split, count in counts.items():
+        if count < FEWEST_PROMPTS:
+            name = "training" if split == "train" else "held-out"
+            raise errors.NotReady(
+                f"The campaign has {count} {name} prompts, and PPO needs at least "
+                f"{FEWEST_PROMPTS}: add more prompts to the campaign."
+            )
+
+
+def training_prompts(campaign: Campaign) -> QuerySet[Prompt]:
+    """The prompts PPO samples from: the campaign's own. Their split is the snapshot's split."""
+    return Prompt.objects.filter(campaigns=campaign).order_by("id")
+
+
+def prepare(run: PolicyRun, directory: Path) -> None:
+    """Lay out the directory in which the PPO program works."""
+    data = directory / "data.jsonl"
+    if not data.exists():  # a resumed run keeps the prompts it began with
+        unfinished = directory / "data.jsonl.part"
+        with unfinished.open("w", encoding="utf-8") as file:
+            for prompt in training_prompts(run.campaign).iterator():
+                row = {
+                    "id": prompt.pk,
+                    "split": split_of(prompt.digest),
+                    "prompt": prompt.messages,
+                }
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        unfinished.rename(data)
+    config = {
+        "seed": 0,
+        **run.config,
+        "program": "ppo",
+        "model": artifacts.weights(run.parent.checkpoint),
+        "reward_model": str(artifacts.local_copy(run.reward_model.checkpoint)),
+    }
+    (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+
+
+@transaction.atomic
+def register(run: PolicyRun, figures: dict[str, Any], checkpoint: str) -> None:
+    """Make the result the next version of its line, and the run succeeded."""
+    # One registration at a time on a line, or two runs would want the same version.
+    line = Policy.objects.select_for_update().filter(name=run.parent.name)
+    list(line)
+    newest = line.aggregate(newest=Max("version"))["newest"]
+    if not succeeded(run, figures, checkpoint):
+        return
+    policy = Policy.objects.create(
+        name=run.parent.name, version=newest + 1, parent=run.parent, checkpoint=checkpoint
+    )
+    PolicyRun.objects.filter(pk=run.pk).update(policy=policy)

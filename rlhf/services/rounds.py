@@ -1,0 +1,212 @@
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from labeling import errors
+from labeling.models import Campaign, CampaignPolicy, Policy, User
+from labeling.services.campaigns import change_status, create_campaign
+from labeling.services.snapshots import split_of, take_snapshot
+from rewardmodel.models import RewardModel
+from rewardmodel.services.reward_models import start_reward_model
+from rlhf.models import PolicyRun, Round
+from rlhf.selectors.policies import campaign_line, current_policy
+from rlhf.selectors.rounds import (
+    beats_baselines_by,
+    duel_result,
+    judge_kinds,
+    new_comparisons,
+    open_round,
+)
+from rlhf.services.generations import request_responses
+from rlhf.services.policies import promote
+from rlhf.services.policy_runs import start_policy_run
+from rlhf.services.serving import serve
+
+DUEL_PROMPTS = 40  # held-out prompts on which the new policy meets its parent
+
+
+@transaction.atomic
+def begin_round(*, campaign: Campaign) -> Round:
+    """The campaign's open round, made when there is none."""
+    Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+    current = open_round(campaign)
+    if current is not None:
+        return current
+    number = Round.objects.filter(campaign=campaign).aggregate(last=Max("number"))["last"] or 0
+    return Round.objects.create(campaign=campaign, number=number + 1)
+
+
+# The steps, each by hand or by a trigger ---------------------------------------------------------
+
+
+@transaction.atomic
+def train_judge(
+    *, round: Round, by: User | None, config: dict[str, Any] | None = None
+) -> RewardModel:
+    """Collect -> reward model: freeze the answers, train a reward model on them."""
+    round = _locked(round)
+    if round.policy_run_id:
+        raise errors.NotReady("This round has its reward model and is past it.")
+    if round.reward_model is not None and round.reward_model.is_active:
+        raise errors.NotReady("A reward model is being trained; cancel it first.")
+    base = _base(round.campaign)
+    snapshot = take_snapshot(campaign=round.campaign, kinds=judge_kinds(round.campaign), by=by)
+    run = start_reward_model(snapshot=snapshot, base=base, by=by, config=config)
+    round.snapshot, round.reward_model = snapshot, run
+    round.save(update_fields=["snapshot", "reward_model"])
+    return run
+
+
+@transaction.atomic
+def train_policy(
+    *, round: Round, by: User | None, config: dict[str, Any] | None = None
+) -> PolicyRun:
+    """Reward model -> policy: PPO from the current policy."""
+    round = _locked(round)
+    if round.reward_model is None:
+        raise errors.NotReady("This round has no reward model yet; train one first.")
+    if round.duel_id or (round.policy_run is not None and round.policy_run.is_active):
+        raise errors.NotReady("This round has its PPO run already.")
+    run = start_policy_run(
+        campaign=round.campaign,
+        parent=_base(round.campaign),
+        reward_model=round.reward_model,
+        by=by,
+        config=config,
+    )
+    round.policy_run = run
+    round.save(update_fields=["policy_run"])
+    return run
+
+
+@transaction.atomic
+def start_duel(*, round: Round, by: User | None) -> Campaign:
+    """Policy -> compare: the new policy meets its parent, blind, on held-out prompts."""
+    round = _locked(round)
+    run = round.policy_run
+    if run is None or run.policy is None:
+        raise errors.NotReady("The PPO run has made no policy yet; wait until it has.")
+    if round.duel is not None:
+        return round.duel
+    campaign = round.campaign
+    entries = {entry.policy_id: entry for entry in campaign.entrants.all()}
+    like = entries.get(run.parent_id) or next(iter(entries.values()))
+    duel = create_campaign(
+        campaign=Campaign(
+            name=f"{campaign.name[:60]} - round {round.number}: {run.policy} against {run.parent}",
+            guidelines=campaign.guidelines,
+            overlap=campaign.overlap,
+            lease_minutes=campaign.lease_minutes,
+            strength=campaign.strength,
+            allow_tie=campaign.allow_tie,
+            allow_both_good=campaign.allow_both_good,
+            allow_both_bad=campaign.allow_both_bad,
+            flags=campaign.flags,
+        ),
+        by=None,
+        entrants=[
+            CampaignPolicy(
+                policy=policy,
+                responses=1,
+                temperature=like.temperature,
+                top_p=like.top_p,
+                max_tokens=like.max_tokens,
+            )
+            for policy in (run.policy, run.parent)
+        ],
+    )
+    for member in campaign.memberships.all():
+        duel.memberships.create(user=member.user, role=member.role)
+    held_out = [p for p in campaign.prompts.order_by("id") if split_of(p.digest) == "test"]
+    serve(run.policy, run.parent)
+    request_responses(campaign=duel, prompts=held_out[:DUEL_PROMPTS])
+    change_status(campaign=duel, to=Campaign.Status.OPEN)
+    round.duel = duel
+    round.save(update_fields=["duel"])
+    return duel
+
+
+@transaction.atomic
+def decide(*, round: Round, decision: str, reason: str, by: User | None, now: datetime) -> Round:
+    """Compare -> decided: promote the new policy, or roll back to its parent."""
+    round = _locked(round)
+    if round.decision:
+        raise errors.NotReady("This round is decided already.")
+    new = round.policy_run.policy if round.policy_run else None
+    if new is None and decision != Round.Decision.ABANDONED:
+        raise errors.NotReady("This round has made no policy yet that could be decided on.")
+    round.decision, round.reason, round.decided_by, round.decided_at = decision, reason, by, now
+    round.save(update_fields=["decision", "reason", "decided_by", "decided_at"])
+    if round.duel is not None and round.duel.status != Campaign.Status.CLOSED:
+        change_status(campaign=round.duel, to=Campaign.Status.CLOSED)
+    if decision == Round.Decision.PROMOTED:
+        assert new is not None
+        promote(policy=new, reason=f"{round}: {reason}"[:300], by=by)
+        _enter(round.campaign, new)
+    return round
+
+
+def _enter(campaign: Campaign, policy: Policy) -> None:
+    """From now on the campaign's questions are answered by this version of its line."""
+    old = campaign.entrants.filter(policy__name=policy.name).order_by("id").first()
+    if old is not None:
+        old.policy = policy
+        old.save(update_fields=["policy"])
+
+
+# The triggers ------------------------------------------------------------------------------------
+
+
+def advance(*, round: Round, now: datetime) -> None:
+    """Take the next step of a round if the campaign's triggers say so. Safe to call any time."""
+    campaign = round.campaign
+    if round.stage == Round.Stage.COLLECT:
+        after = campaign.reward_model_after
+        if after is not None and new_comparisons(campaign) >= after:
+            train_judge(round=round, by=None)
+    elif round.stage == Round.Stage.REWARD_MODEL:
+        ahead = beats_baselines_by(round.reward_model) if round.reward_model else None
+        margin = campaign.policy_margin
+        if margin is not None and ahead is not None and ahead >= margin:
+            train_policy(round=round, by=None)
+    elif round.stage == Round.Stage.POLICY:
+        if round.policy_run and round.policy_run.policy_id:
+            start_duel(round=round, by=None)
+    elif round.stage == Round.Stage.COMPARE and not campaign.approval_required:
+        _decide_by_duel(round, now)
+
+
+def _decide_by_duel(round: Round, now: datetime) -> None:
+    """Without a person: promoted only when the whole interval of the win rate is above a half."""
+    result = duel_result(round)
+    if result is None or result.share is None or result.unanswered:
+        return
+    share = result.share
+    figures = f"win rate {share.value:.0%} (95 % interval {share.low:.0%} to {share.high:.0%})"
+    won = share.low > 0.5
+    decide(
+        round=round,
+        decision=Round.Decision.PROMOTED if won else Round.Decision.ROLLED_BACK,
+        reason=f"By the gate: {figures}.",
+        by=None,
+        now=now,
+    )
+
+
+def _locked(round: Round) -> Round:
+    """Two steps of one round never run at once."""
+    Round.objects.select_for_update().get(pk=round.pk)
+    return Round.objects.select_related(
+        "campaign", "reward_model", "policy_run__policy", "policy_run__parent", "duel"
+    ).get(pk=round.pk)
+
+
+def _base(campaign: Campaign) -> Policy:
+    """What training starts from: the current policy of the campaign's line."""
+    line = campaign_line(campaign)
+    current = current_policy(line) if line else None
+    if current is None:
+        raise errors.NotReady("The campaign has no policy with weights; add one first.")
+    return current

@@ -1,0 +1,43 @@
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from labeling.errors import Refused
+from rewardmodel.following import follow
+from rlhf.models import PolicyRun, Round
+from rlhf.services import generations, policy_runs, rounds
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def train_policy(pk: int) -> None:
+    """Run PPO once, unless another worker does so already."""
+    run = PolicyRun.objects.select_related("campaign", "parent", "reward_model").get(pk=pk)
+    if not run.claim(timezone.now()):
+        return  # a broker may deliver twice
+    follow(
+        run,
+        prepare=lambda directory: policy_runs.prepare(run, directory),
+        succeed=lambda figures, checkpoint: policy_runs.register(run, figures, checkpoint),
+    )
+
+
+@shared_task
+def generate_pending() -> int:
+    """Answer what is wanted, batch by batch, until nothing can be answered."""
+    total = 0
+    while answered := generations.generate_pending(now=timezone.now()):
+        total += answered
+    return total
+
+
+@shared_task
+def advance_rounds() -> None:
+    """Take the next step of every open round whose campaign wants it taken by itself."""
+    for round in Round.objects.filter(decision="").select_related("campaign", "reward_model"):
+        try:
+            rounds.advance(round=round, now=timezone.now())
+        except Refused as reason:
+            logger.info("%s waits: %s", round, reason)
