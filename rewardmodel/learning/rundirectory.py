@@ -25,12 +25,17 @@ EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 75  # 75 is EX_TEMPFAIL of sysexits
 KEPT_CHECKPOINTS = 2  # the newest, and one in case the newest was written by a failing disk
 
 
+class Stopped(Exception):
+    """The run was asked to stop and nothing is lost: the same command goes on from here."""
+
+
 class RunDirectory:
     """One run of one training program, on disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.stop_requested = False
+        self._stops_at_once = False
 
     def begin(self) -> None:
         """Become the one process that writes here; only the training program calls this.
@@ -44,6 +49,19 @@ class RunDirectory:
 
     def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
         self.stop_requested = True
+        if self._stops_at_once:
+            raise Stopped
+
+    @contextmanager
+    def stopping_at_once(self) -> Iterator[None]:
+        """For stretches with nothing to save (loading, measuring): SIGTERM raises `Stopped`."""
+        if self.stop_requested:
+            raise Stopped
+        self._stops_at_once = True
+        try:
+            yield
+        finally:
+            self._stops_at_once = False
 
     # What the caller wrote
 

@@ -1,0 +1,167 @@
+"""`python -m rewardmodel.learning DIRECTORY`: train the reward model that a run directory asks for.
+
+Exit codes: 0 the result is there; 75 stopped by SIGTERM, the same command goes on; 1 refused or
+failed, the last line of the log says why in one sentence.
+"""
+
+import sys
+import traceback
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer
+
+from rewardmodel.learning.artifact import Card, save_artifact
+from rewardmodel.learning.conversations import Chat
+from rewardmodel.learning.evaluation import figures
+from rewardmodel.learning.model import RewardModel, load_trunk
+from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
+from rewardmodel.learning.rundirectory import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_STOPPED,
+    RunDirectory,
+    Stopped,
+)
+from rewardmodel.learning.training import Learner, RewardTraining, score, train
+
+
+def main(directory: Path) -> int:
+    """Run, or go on with, the training in a directory; the exit code says how it ended."""
+    run = RunDirectory(directory)
+    if run.finished:
+        return EXIT_DONE
+    run.begin()
+    try:
+        _run(run)
+    except Stopped:
+        print("Stopped; the same command goes on from here.", flush=True)
+        return EXIT_STOPPED
+    except ValueError as refusal:
+        print(" ".join(str(refusal).split()), file=sys.stderr)
+        return EXIT_FAILED
+    except Exception as error:
+        traceback.print_exc()
+        print(f"Training failed unexpectedly: {error!r}; see the log above.", file=sys.stderr)
+        return EXIT_FAILED
+    return EXIT_DONE
+
+
+def _run(run: RunDirectory) -> None:
+    with run.stopping_at_once():
+        settings = run.config()
+        config = reward_training(settings)
+        pairs = read_pairs(run.rows())
+        check_enough(config, pairs)
+        chat = Chat(AutoTokenizer.from_pretrained(settings["model"]))
+        train_set, test_set = (
+            fit([pair for pair in pairs if pair.split == split], chat, config.max_length)
+            for split in ("train", "test")
+        )
+        learner = _learner(run, settings["model"], config, chat, train_set)
+
+    for metrics in train(config, learner, train_set.examples, test_set.examples):
+        run.report(metrics)
+        step = learner.step
+        if run.stop_requested or step % config.checkpoint_every == 0 or step == learner.steps:
+            with run.checkpoint(step) as folder:
+                learner.save(folder)
+        if run.stop_requested:
+            raise Stopped
+
+    with run.stopping_at_once():
+        _finish(run, config, learner, chat, train_set, test_set)
+
+
+def reward_training(settings: dict[str, Any]) -> RewardTraining:
+    """The settings of the algorithm among those of the run.
+
+    Raises:
+        ValueError: a setting is missing, unknown, or outside its range.
+    """
+    if "model" not in settings:
+        raise ValueError("config.json names no model; add the folder of the trunk.")
+    chosen = {key: value for key, value in settings.items() if key not in ("program", "model")}
+    known = {field.name for field in fields(RewardTraining)}
+    if unknown := sorted(chosen.keys() - known):
+        raise ValueError(f"config.json has unknown settings: {', '.join(unknown)}; remove them.")
+    try:
+        return RewardTraining(**chosen)
+    except TypeError as error:
+        raise ValueError(f"A setting in config.json has a wrong type ({error}).") from error
+
+
+def check_enough(config: RewardTraining, pairs: list[Pair]) -> None:
+    """Refuse to train on less than teaches, or to measure on less than tells.
+
+    Raises:
+        ValueError: with the number of pairs that are missing.
+    """
+    wanted = {"train": config.min_train_pairs, "test": config.min_test_pairs}
+    for split, least in wanted.items():
+        present = sum(pair.split == split for pair in pairs)
+        if present < least:
+            raise ValueError(
+                f"{least - present} more {split} pairs are needed: there are {present} of at "
+                f"least {least}; collect more comparisons."
+            )
+
+
+def _learner(
+    run: RunDirectory, folder: str, config: RewardTraining, chat: Chat, train_set: Fitting
+) -> Learner:
+    """A learner at the newest checkpoint, or at the beginning."""
+    if not train_set.examples:
+        raise ValueError(f"No pair fits into {config.max_length} tokens; raise max_length.")
+    torch.manual_seed(config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trunk = load_trunk(Path(folder), config.trunk_layers)
+    model = RewardModel(trunk, chat.padding, packing=config.packing).to(device)
+    learner = Learner(config, model, len(train_set.examples))
+    checkpoint = run.newest_checkpoint()
+    if checkpoint is not None:
+        learner.load(checkpoint)
+    run.rewind(learner.step)
+    print(f"Training on {len(train_set.examples)} pairs from step {learner.step}.", flush=True)
+    return learner
+
+
+def _finish(
+    run: RunDirectory,
+    config: RewardTraining,
+    learner: Learner,
+    chat: Chat,
+    train_set: Fitting,
+    test_set: Fitting,
+) -> None:
+    """Measure on all held-out pairs and write the result."""
+    model = learner.model
+    model.merge()
+    learned, held_out = (
+        [example.pair for example in each.examples] for each in (train_set, test_set)
+    )
+    found = figures(score(model, test_set.examples, config).numpy(), learned, held_out)
+    found |= {
+        "truncated_prompts": train_set.truncated_prompts + test_set.truncated_prompts,
+        "left_out_pairs": train_set.left_out + test_set.left_out,
+        "skipped_steps": learner.skipped,
+    }
+    card = Card(
+        mean=found["mean"],
+        std=found["std"],
+        temperature=found["temperature"],
+        max_length=config.max_length,
+        precision=config.precision,
+        template_hash=chat.template_hash(),
+        tokenizer_hash=chat.tokenizer_hash(),
+    )
+    with run.result(found) as folder:
+        save_artifact(folder, model, chat, card)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Usage: python -m rewardmodel.learning DIRECTORY")
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,126 @@
+"""A trained reward model as one folder that can't be taken for another.
+
+config.json, model.safetensors   the trunk, with what was learned
+head.safetensors                 the head
+reward.json                      mean, standard deviation, temperature, hashes
+tokenizer files                  the tokenizer and its chat template
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from rewardmodel.learning.batches import Group, passes
+from rewardmodel.learning.conversations import Chat, Message
+from rewardmodel.learning.model import RewardModel, load_trunk
+from rewardmodel.learning.pairs import KEPT_PROMPT
+from rewardmodel.learning.precision import autocast
+from rewardmodel.learning.rundirectory import write_json
+
+
+@dataclass(frozen=True)
+class Card:
+    """What turns a raw score into one with a meaning, and what it is valid for."""
+
+    mean: float  # raw score of the average held-out response; it becomes 0
+    std: float  # spread of the raw scores of held-out responses; it becomes 1
+    temperature: float  # raw leads divided by it are log-odds of being preferred
+    max_length: int  # tokens of prompt and response the model was trained with
+    precision: str  # of the matrix products
+    template_hash: str
+    tokenizer_hash: str
+
+
+def save_artifact(folder: Path, model: RewardModel, chat: Chat, card: Card) -> None:
+    """Write a reward model into an existing folder. LoRA matrices must have been merged."""
+    model.trunk.save_pretrained(folder)
+    save_file(model.head.state_dict(), folder / "head.safetensors")
+    chat.tokenizer.save_pretrained(folder)
+    write_json(folder / "reward.json", asdict(card))
+
+
+class Scorer:
+    """Scores answers: 0 is the average held-out answer, 1 a standard deviation above it."""
+
+    def __init__(self, model: RewardModel, chat: Chat, card: Card) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.chat = chat
+        self.card = card
+        self.tokens_per_pass = 4096  # tokens in memory at once
+
+    def check_matches(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Refuse a policy that writes in other tokens or another template than were judged.
+
+        Raises:
+            ValueError: the tokenizer or the chat template differs.
+        """
+        chat = Chat(tokenizer)
+        if chat.tokenizer_hash() != self.card.tokenizer_hash:
+            raise ValueError(
+                "The policy and the reward model have different tokenizers; "
+                "train the reward model on the policy's own model."
+            )
+        if chat.template_hash() != self.card.template_hash:
+            raise ValueError(
+                "The policy and the reward model have different chat templates; "
+                "train the reward model with the policy's template."
+            )
+
+    def score(
+        self, conversations: Sequence[Sequence[Message]], responses: Sequence[str]
+    ) -> list[float]:
+        """Normalised scores of one response to each conversation, in the same order."""
+        prompts = [self.chat.prompt(messages) for messages in conversations]
+        return self.score_tokens(prompts, [self.chat.response(text) for text in responses])
+
+    @torch.no_grad()
+    def score_tokens(
+        self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+    ) -> list[float]:
+        """Normalised scores of token numbers, as a policy sampled them.
+
+        Args:
+            prompts: up to the place where the assistant begins to answer.
+            responses: as many; an end token is added where it is missing.
+
+        Returns:
+            One score for each response. Equal prompts are computed once.
+        """
+        members: dict[tuple[int, ...], list[int]] = {}
+        ended = [self.chat.ended(response) for response in responses]
+        for number, prompt in enumerate(prompts):
+            room = max(self.card.max_length - len(ended[number]), KEPT_PROMPT)
+            members.setdefault(tuple(prompt[-room:]), []).append(number)
+        groups = [Group([*p], [ended[n] for n in numbers]) for p, numbers in members.items()]
+        order = list(members.values())
+        scores = [0.0] * len(responses)
+        for part in passes(groups, self.tokens_per_pass):
+            with autocast(self.model.device, self.card.precision):
+                raw = self.model(self.model.batch([groups[number] for number in part]))  # (S,)
+            numbers = [number for place in part for number in order[place]]
+            for number, value in zip(numbers, raw.tolist(), strict=True):
+                scores[number] = (value - self.card.mean) / self.card.std
+        return scores
+
+
+def load_scorer(path: Path, device: torch.device | str = "cpu") -> Scorer:
+    """Load a folder written by `save_artifact`.
+
+    Raises:
+        ValueError: the folder holds no reward model, or its tokenizer was exchanged.
+    """
+    path = Path(path)
+    if not (path / "reward.json").exists():
+        raise ValueError(f"There is no reward model in {path}; name the result of a training run.")
+    card = Card(**json.loads((path / "reward.json").read_text(encoding="utf-8")))
+    chat = Chat(AutoTokenizer.from_pretrained(path))
+    model = RewardModel(load_trunk(path), chat.padding)
+    model.head.load_state_dict(load_file(path / "head.safetensors"))
+    scorer = Scorer(model.to(device), chat, card)
+    scorer.check_matches(chat.tokenizer)
+    return scorer

@@ -1,0 +1,116 @@
+"""A scalar model of human preference: a transformer that ends in one number."""
+
+import math
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedModel
+
+from rewardmodel.learning.batches import PACKED_ATTENTION, Batch, Group, pack, pad
+
+TRAINABLE = ("full", "top", "lora", "head")
+
+
+class RewardModel(nn.Module):
+    """A trunk that reads a conversation, and a head that scores it at its last token."""
+
+    def __init__(self, trunk: PreTrainedModel, padding: int, *, packing: bool = True) -> None:
+        """Put a new head on a trunk.
+
+        Args:
+            trunk: a decoder without language model head; dropout is switched off.
+            padding: token number used when batches are padded.
+            packing: compute a prompt once for all its responses. Same scores, less work.
+        """
+        super().__init__()
+        self.trunk = trunk
+        self.padding = padding
+        self.packing = packing
+        self.head = nn.Linear(trunk.config.hidden_size, 1)
+        initialise(self.head)
+        trunk.set_attn_implementation(PACKED_ATTENTION if packing else "sdpa")
+        for module in trunk.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        trunk.config.attention_dropout = 0.0
+
+    @property
+    def device(self) -> torch.device:
+        return self.head.weight.device
+
+    def batch(self, groups: list[Group]) -> Batch:
+        """Lay groups out the way this model reads them."""
+        if self.packing:
+            return pack(groups, self.device)
+        return pad(groups, self.padding, self.device)
+
+    def merge(self) -> None:
+        """Fold what LoRA learned into the weights of the trunk; nothing to do otherwise."""
+        if isinstance(self.trunk, PeftModel):
+            self.trunk = self.trunk.merge_and_unload()
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Scores of the responses, (S,), in float32, without a unit and not yet normalised."""
+        layout = {} if batch.blocks is None else {"blocks": batch.blocks}
+        hidden = self.trunk(
+            input_ids=batch.token_ids,
+            position_ids=batch.positions,
+            attention_mask=batch.attention_mask,
+            use_cache=False,
+            **layout,
+        ).last_hidden_state  # (R, T, h)
+        last = hidden[batch.rows, batch.columns].float()  # (S, h)
+        with torch.autocast(last.device.type, enabled=False):
+            return self.head(last).squeeze(-1)  # (S,)
+
+
+def initialise(head: nn.Linear) -> None:
+    """Weights from N(0, 1/sqrt(h+1)), bias 0: scores start with a spread near one.
+
+    Source: Stiennon et al. 2020 as implemented by summarize_from_feedback_details, reward.py.
+    """
+    nn.init.normal_(head.weight, std=1 / math.sqrt(head.in_features + 1))
+    nn.init.zeros_(head.bias)
+
+
+def load_trunk(folder: Path, layers: int = 0) -> PreTrainedModel:
+    """The transformer of a saved model in float32, without its language model head.
+
+    Args:
+        folder: a folder in the Hugging Face format.
+        layers: keep only the first so many layers; 0 keeps all.
+
+    Raises:
+        ValueError: the folder holds no model, or fewer layers.
+    """
+    if not (Path(folder) / "config.json").exists():
+        raise ValueError(f"There is no model in {folder}; name a folder with a config.json.")
+    trunk = AutoModel.from_pretrained(folder, dtype=torch.float32)
+    present = trunk.config.num_hidden_layers
+    if layers > present:
+        raise ValueError(f"The model has {present} layers, not {layers}; lower trunk_layers.")
+    if layers:
+        trunk.layers = trunk.layers[:layers]
+        trunk.config.num_hidden_layers = layers
+    return trunk
+
+
+def choose_trainable(model: RewardModel, trainable: str, *, top_layers: int, rank: int) -> None:
+    """Decide which parameters learn; the head always does.
+
+    Args:
+        model: changed in place.
+        trainable: "full" all of them; "top" the last layers and the final norm; "lora" small
+            matrices beside every linear map of the trunk; "head" nothing else.
+        top_layers: how many layers learn when trainable is "top".
+        rank: of the matrices when trainable is "lora".
+    """
+    model.trunk.requires_grad_(trainable == "full")
+    if trainable == "top":
+        model.trunk.layers[-top_layers:].requires_grad_(True)
+        model.trunk.norm.requires_grad_(True)
+    if trainable == "lora":
+        config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
+        model.trunk = get_peft_model(model.trunk, config)

@@ -1,0 +1,259 @@
+"""Teaches a reward model what people preferred."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from rewardmodel.learning.batches import passes
+from rewardmodel.learning.checkpoints import load_state, save_state
+from rewardmodel.learning.losses import centring_penalty, preference_loss
+from rewardmodel.learning.model import TRAINABLE, RewardModel, choose_trainable
+from rewardmodel.learning.pairs import Example
+from rewardmodel.learning.precision import PRECISIONS, autocast
+
+SCHEDULES = ("cosine", "linear", "constant")
+
+
+@dataclass(frozen=True)
+class RewardTraining:
+    """What may be chosen about the training of a reward model."""
+
+    trainable: str = "full"  # which parameters learn: full, top, lora or head
+    top_layers: int = 8  # layers that learn when trainable is "top"
+    trunk_layers: int = 0  # first layers of the model that are used; 0 all
+    lora_rank: int = 16  # of the matrices when trainable is "lora"
+    max_length: int = 512  # tokens of prompt and response; a longer prompt loses its beginning
+    epochs: int = 1  # passes over the pairs; more overfit quickly (Ouyang et al. 2022)
+    batch_size: int = 16  # pairs per step
+    tokens_per_pass: int = 2048  # tokens in memory at once; changes speed and memory, no result
+    learning_rate: float = 2e-5  # highest, after the warm-up
+    schedule: str = "cosine"  # cosine and linear fall to a tenth, constant stays
+    warmup: float = 0.05  # share of the steps in which the learning rate rises
+    max_grad_norm: float = 1.0  # longer gradients are shortened to this
+    label_smoothing: float = 0.0  # share of labels believed to be flipped
+    margin_scale: float = 0.0  # by how much scores should differ at full strength; 0 ignores it
+    centring: float = 0.01  # pull of the two scores of a pair towards zero (Eisenstein et al.)
+    max_skipped: int = 5  # steps with a loss or gradient that is not finite before giving up
+    evaluate_every: int = 20  # steps between looks at held-out pairs; 0 never
+    evaluation_pairs: int = 48  # held-out pairs looked at then; the final figure uses all
+    checkpoint_every: int = 50  # steps that a kill can cost at most
+    min_train_pairs: int = 50  # fewer teach nothing that can be told from chance
+    min_test_pairs: int = 10  # fewer measure nothing
+    precision: str = "auto"  # bf16, fp32, or auto: bf16 where the processor multiplies in it
+    packing: bool = True  # compute a prompt once for both responses; same scores, less work
+    seed: int = 0  # of the head, of LoRA, and of the order of the pairs
+
+    def __post_init__(self) -> None:
+        _check_choice("trainable", self.trainable, TRAINABLE)
+        _check_choice("schedule", self.schedule, SCHEDULES)
+        _check_choice("precision", self.precision, PRECISIONS)
+        for name in ("epochs", "batch_size", "tokens_per_pass", "top_layers", "lora_rank"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not self.learning_rate > 0 or not self.max_grad_norm > 0:
+            raise ValueError("learning_rate and max_grad_norm must be above 0.")
+        if not 0 <= self.label_smoothing < 0.5 or not 0 <= self.warmup < 1:
+            raise ValueError("label_smoothing must be in [0, 0.5) and warmup in [0, 1).")
+        if self.max_length < 64:
+            raise ValueError(f"max_length is {self.max_length}; it must be at least 64 tokens.")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(choices)}.")
+
+
+class Learner:
+    """A reward model with all that decides how its training goes on."""
+
+    def __init__(self, config: RewardTraining, model: RewardModel, pairs: int) -> None:
+        """Prepare a model for training on so many pairs."""
+        choose_trainable(
+            model, config.trainable, top_layers=config.top_layers, rank=config.lora_rank
+        )
+        self.model = model
+        self.steps_per_epoch = max(1, round(pairs / config.batch_size))
+        self.steps = config.epochs * self.steps_per_epoch
+        self.step = 0
+        self.skipped = 0
+        learning = [p for p in model.parameters() if p.requires_grad]
+        # eps as in Stiennon et al. and N+: small batches make small second moments
+        self.optimizer = torch.optim.AdamW(
+            learning, lr=config.learning_rate, eps=1e-5, weight_decay=0.0, fused=True
+        )
+        self.scheduler = LambdaLR(self.optimizer, lambda step: share(step, self.steps, config))
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint into an empty folder."""
+        position = {"step": self.step, "skipped": self.skipped}
+        save_state(folder, self.model, self.optimizer, self.scheduler, position)
+
+    def load(self, folder: Path) -> None:
+        """Go on where a checkpoint stands."""
+        position = load_state(folder, self.model, self.optimizer, self.scheduler)
+        self.step, self.skipped = position["step"], position["skipped"]
+
+
+def share(step: int, steps: int, config: RewardTraining) -> float:
+    """Share of the highest learning rate at a step: a linear rise, then the schedule."""
+    rise = config.warmup * steps
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    done = (step - rise) / max(1.0, steps - rise)
+    if config.schedule == "cosine":
+        return 0.1 + 0.9 * (1 + math.cos(math.pi * done)) / 2
+    return 1 - 0.9 * done if config.schedule == "linear" else 1.0
+
+
+def train(
+    config: RewardTraining,
+    learner: Learner,
+    train_examples: Sequence[Example],
+    test_examples: Sequence[Example],
+) -> Iterator[dict[str, float]]:
+    """Train from where the learner stands to the end, telling about every step.
+
+    Between two steps the learner may be saved; a loaded one goes on with the same numbers.
+
+    Args:
+        config: the one that the learner was made with.
+        learner: changed in place.
+        train_examples: what is learned.
+        test_examples: held out; only looked at.
+
+    Yields:
+        step, steps, loss (nats), accuracy, margin (mean lead of the chosen response),
+        learning_rate, grad_norm (before clipping), tokens_per_second, seconds, skipped, and every
+        `evaluate_every` steps test_accuracy.
+
+    Raises:
+        ValueError: too many steps had a loss or a gradient that is not finite.
+    """
+    watched = _sample(test_examples, config.evaluation_pairs, config.seed)
+    while learner.step < learner.steps:
+        started = time.perf_counter()
+        # 1. learn from one batch
+        batch = [train_examples[number] for number in _batch(config, learner, len(train_examples))]
+        metrics = learn(config, learner, batch)
+
+        # 2. look at pairs that are not learned
+        if config.evaluate_every and watched and learner.step % config.evaluate_every == 0:
+            scores = score(learner.model, watched, config)  # (n, 2)
+            metrics["test_accuracy"] = accuracy(scores)
+
+        # 3. tell
+        seconds = time.perf_counter() - started
+        yield {"step": learner.step, "steps": learner.steps, "seconds": seconds, **metrics}
+
+
+def learn(config: RewardTraining, learner: Learner, batch: Sequence[Example]) -> dict[str, float]:
+    """Make one step on one batch and say what was seen; a step that isn't finite changes nothing.
+
+    Raises:
+        ValueError: too many such steps.
+    """
+    started = time.perf_counter()
+    learning_rate = learner.scheduler.get_last_lr()[0]
+    losses, scores = _gradients(config, learner.model, batch)  # (B,), (B, 2)
+    learning = [p for p in learner.model.parameters() if p.requires_grad]
+    norm = torch.nn.utils.clip_grad_norm_(learning, config.max_grad_norm)
+    if torch.isfinite(norm) and torch.isfinite(losses).all():
+        learner.optimizer.step()
+    else:
+        learner.skipped += 1
+    learner.optimizer.zero_grad()
+    learner.scheduler.step()
+    learner.step += 1
+    if learner.skipped > config.max_skipped:
+        raise ValueError(
+            f"The loss was not a finite number in {learner.skipped} steps; "
+            "lower learning_rate or set precision to fp32."
+        )
+    tokens = sum(example.group.length for example in batch)
+    return {
+        "loss": losses.sum().item(),
+        "accuracy": accuracy(scores),
+        "margin": (scores[:, 0] - scores[:, 1]).mean().item(),
+        "learning_rate": learning_rate,
+        "grad_norm": norm.item(),
+        "tokens_per_second": tokens / (time.perf_counter() - started),
+        "skipped": learner.skipped,
+    }
+
+
+def _gradients(
+    config: RewardTraining, model: RewardModel, batch: Sequence[Example]
+) -> tuple[Tensor, Tensor]:
+    """Add the gradient of the batch's mean loss, pass by pass to bound memory.
+
+    Returns:
+        Each pair's share of the loss, (B,), and its two scores, (B, 2), in the order of passes.
+    """
+    total = sum(example.pair.weight for example in batch)
+    losses, scores = [], []
+    for numbers in passes([example.group for example in batch], config.tokens_per_pass):
+        part = [batch[number] for number in numbers]
+        with autocast(model.device, config.precision):
+            seen = model(model.batch([example.group for example in part])).view(-1, 2)  # (b, 2)
+        shares = pair_losses(config, seen, part) / total  # (b,)
+        shares.sum().backward()
+        losses.append(shares.detach())
+        scores.append(seen.detach())
+    return torch.cat(losses), torch.cat(scores)
+
+
+def pair_losses(config: RewardTraining, scores: Tensor, examples: Sequence[Example]) -> Tensor:
+    """What each pair adds to the loss, by its weight.
+
+    Args:
+        scores: of the chosen and the rejected response, (B, 2).
+        examples: B of them, in the same order.
+
+    Returns:
+        (B,), in nats.
+    """
+    told = [(e.pair.preference, e.pair.margin, e.pair.weight) for e in examples]
+    preference, margin, weight = torch.tensor(told, device=scores.device).unbind(1)  # (B,) each
+    chosen, rejected = scores.unbind(1)  # (B,) each
+    losses = preference_loss(
+        chosen, rejected, preference, config.margin_scale * margin, config.label_smoothing
+    )
+    return weight * (losses + config.centring * centring_penalty(chosen, rejected))
+
+
+@torch.no_grad()
+def score(model: RewardModel, examples: Sequence[Example], config: RewardTraining) -> Tensor:
+    """Scores of chosen and rejected responses, (n, 2), on the CPU, not normalised."""
+    scores = torch.zeros(len(examples), 2)
+    groups = [example.group for example in examples]
+    for numbers in passes(groups, config.tokens_per_pass):
+        with autocast(model.device, config.precision):
+            seen = model(model.batch([groups[number] for number in numbers]))
+        scores[numbers] = seen.view(-1, 2).cpu()
+    return scores
+
+
+def accuracy(scores: Tensor) -> float:
+    """Share of pairs, (n, 2), whose chosen response scores higher; equal scores count half."""
+    lead = scores[:, 0] - scores[:, 1]
+    return ((lead > 0).float() + 0.5 * (lead == 0).float()).mean().item()
+
+
+def _batch(config: RewardTraining, learner: Learner, count: int) -> list[int]:
+    """Numbers of the pairs of the next step: their order depends on seed and epoch alone."""
+    epoch, place = divmod(learner.step, learner.steps_per_epoch)
+    order = np.random.default_rng([config.seed, epoch]).permutation(count)
+    return np.array_split(order, learner.steps_per_epoch)[place].tolist()
+
+
+def _sample(examples: Sequence[Example], size: int, seed: int) -> list[Example]:
+    """At most `size` of the examples, the same ones at every look."""
+    order = np.random.default_rng(seed).permutation(len(examples))
+    return [examples[number] for number in sorted(order[:size])]
