@@ -1,6 +1,22 @@
 """Addresses of the labeling pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from labeling.views import campaigns, home, transfers, work
 
 app_name = "labeling"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("label/", work.choose, name="choose"),
+    path("label/<int:pk>/", work.work, name="work"),
+    path("label/answers/<int:pk>/", work.judge, name="judge"),
+    path("campaigns/", campaigns.index, name="campaigns"),
+    path("campaigns/new/", campaigns.create, name="create"),
+    path("campaigns/<int:pk>/", campaigns.detail, name="campaign"),
+    path("campaigns/<int:pk>/progress/", campaigns.live, name="progress"),
+    path("campaigns/<int:pk>/edit/", campaigns.edit, name="edit"),
+    path("campaigns/<int:pk>/status/", campaigns.change, name="status"),
+    path("campaigns/<int:pk>/snapshots/", transfers.snapshot, name="snapshot"),
+    path("campaigns/<int:pk>/export/", transfers.export, name="export"),
+    path("campaigns/<int:pk>/import/", transfers.import_file, name="import"),
+]

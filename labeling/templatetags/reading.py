@@ -1,0 +1,64 @@
+"""Filters that put values into the form people read."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from labeling.charts import figure
+from labeling.rendering import render_markdown
+
+register = template.Library()
+
+TONES = {
+    "open": "good",
+    "succeeded": "good",
+    "promoted": "good",
+    "done": "good",
+    "paused": "warn",
+    "rolled_back": "warn",
+    "queued": "",
+    "running": "busy",
+    "failed": "bad",
+}
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Formatted and harmless; rendering.py says why this is safe."""
+    return mark_safe(render_markdown(text))  # noqa: S308
+
+
+@register.filter
+def tone(status: str) -> str:
+    """The class that colours a state; the word and the sign beside it say the same."""
+    return TONES.get(status, "")
+
+
+@register.filter
+def percent(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value * 100:.{digits}f} %"
+
+
+@register.filter
+def short(value: Any) -> str:
+    """A number as short as it can be read; text and nothing as they are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else figure(value)
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """45 s, 12 min, 3 h 20 min."""
+    if value is None:
+        return "–"
+    seconds = round(value.total_seconds() if isinstance(value, timedelta) else value)
+    if seconds < 60:
+        return _("%(s)d s") % {"s": seconds}
+    if seconds < 3600:
+        return _("%(min)d min") % {"min": round(seconds / 60)}
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return _("%(h)d h %(min)d min") % {"h": hours, "min": minutes}

@@ -1,0 +1,102 @@
+"""Data that leaves a campaign or comes into it: snapshots, exports, imports."""
+
+import tempfile
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling import errors
+from labeling.access import campaign_for
+from labeling.forms import ExportForm, ImportForm, KindsForm
+from labeling.models import Membership
+from labeling.services.exports import jsonl_lines, preference_rows, write_parquet
+from labeling.services.imports import import_preferences
+from labeling.services.snapshots import take_snapshot
+
+MANAGER = Membership.Role.MANAGER
+
+
+@login_required
+@require_POST
+def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
+    """Freeze the answers that stand now."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    form = KindsForm(request.POST)
+    form.full_clean()  # switches only: nothing in it can be wrong
+    try:
+        taken = take_snapshot(campaign=campaign, kinds=form.kinds(), by=request.user)
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(
+            request,
+            _("Snapshot %(name)s: %(train)d pairs to train on, %(test)d to test with.")
+            % {
+                "name": taken.digest[:8],
+                "train": taken.train_pairs,
+                "test": taken.test_pairs,
+            },
+        )
+    return redirect("labeling:campaign", campaign.pk)
+
+
+@login_required
+@require_safe
+def export(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The preferences that stand, as a file; JSONL is streamed row by row."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    form = ExportForm(request.GET)
+    if not form.is_valid():
+        messages.error(request, _("Choose JSONL or Parquet."))
+        return redirect("labeling:campaign", campaign.pk)
+    rows = preference_rows(campaign, form.kinds())
+    name = f"{slugify(campaign.name) or 'preferences'}-{timezone.localdate():%Y%m%d}"
+    if form.cleaned_data["format"] == "jsonl":
+        response = StreamingHttpResponse(jsonl_lines(rows), content_type="application/x-ndjson")
+        response["Content-Disposition"] = f'attachment; filename="{name}.jsonl"'
+        return response
+    # Parquet ends with its index, so the whole file is written before the first byte is sent.
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - FileResponse closes it
+    write_parquet(rows, file)
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=f"{name}.parquet")
+
+
+@login_required
+@require_POST
+def import_file(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take in a file of preferences: all of it, or nothing and the reason."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    form = ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, _("Choose a file first; an empty one holds no preferences."))
+        return redirect("labeling:campaign", campaign.pk)
+    file = form.cleaned_data["file"]
+    try:
+        report = import_preferences(
+            campaign=campaign, file=file, name=file.name, by=request.user, now=timezone.now()
+        )
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(
+            request,
+            _(
+                "%(taken)d preferences imported; left out: %(discarded)d identical or empty, "
+                "%(repeated)d repeated, %(other)d about different prompts."
+            )
+            % {
+                "taken": report.preferences,
+                "discarded": report.discarded,
+                "repeated": report.repeated,
+                "other": report.not_comparable,
+            },
+        )
+    return redirect("labeling:campaign", campaign.pk)
