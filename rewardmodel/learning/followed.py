@@ -22,7 +22,8 @@ def stop_with_parent() -> None:
     """Ask this process to stop when standard input closes."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1024):  # not sys.stdin: its lock, held here, would abort the exit
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()

@@ -229,10 +229,14 @@ class TestRulesOfTheDatabase:
         return judge(alice, campaign)
 
     def refused(self, change):
-        with pytest.raises(IntegrityError), transaction.atomic():
-            change()
-            with connection.cursor() as cursor:
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        def change_and_check() -> None:
+            with transaction.atomic():
+                change()
+                with connection.cursor() as cursor:
+                    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+        with pytest.raises(IntegrityError):
+            change_and_check()
 
     def copy(self, judgment, **changes):
         judgment = Judgment.objects.get(pk=judgment.pk)
