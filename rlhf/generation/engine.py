@@ -1,0 +1,230 @@
+"""vLLM in this process, kept up to date with a policy in training and checked after every change.
+
+On a CPU vLLM packs the weights of its layers into another layout. Reloading packs them again,
+except those of an output layer that shares its weights with the embedding: it stays old, silently.
+Here it is packed again by hand, and every reload is followed by a comparison of log-probabilities.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from rlhf.generation.prompts import decode, encode
+from rlhf.generation.protocol import Generated, Message, Sampling
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput
+
+KV_CACHE_GIB = 1  # 64 answers of 1,000 tokens for a model of SmolLM2's size
+ANSWERS_AT_ONCE = 64
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - weights handed over here never touch a disk
+TOLERANCES = 3.0  # times the difference between two correct engines that is still called equal
+SMALLEST_DIFFERENCE = 0.01  # nats; bf16 rounding varies by about this from one text to the next
+LARGEST_DIFFERENCE = 0.15  # nats; above it even the untouched parent is not the same model
+
+GUARD_CONVERSATIONS: list[tuple[list[Message], str]] = [
+    (
+        [{"role": "user", "content": "What is the capital of France?"}],
+        "The capital of France is Paris. It lies on the Seine.",
+    ),
+    (
+        [{"role": "user", "content": "Write a short poem about rain."}],
+        "Rain falls on the roof tonight,\nsoft and slow and silver white.",
+    ),
+    (
+        [{"role": "user", "content": "How do I sort a list of numbers in Python?"}],
+        "Call `sorted(numbers)`; it returns a new list and leaves the old one as it was.",
+    ),
+]
+
+
+class WeightsDiffer(RuntimeError):
+    """The engine answers with other weights than those that are trained."""
+
+
+class Trained(Protocol):
+    """A policy in training, as an engine needs to know it."""
+
+    def save_weights(self, folder: Path, dtype: torch.dtype) -> None:
+        """Write all weights under their Hugging Face names as safetensors."""
+        ...
+
+    def sequence_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Log-probability of every token after the first of each sequence, at temperature 1."""
+        ...
+
+
+class VllmEngine:
+    """A vLLM engine whose weights follow a policy in training."""
+
+    def __init__(
+        self,
+        model: Path,
+        max_tokens: int,
+        dtype: torch.dtype = torch.bfloat16,
+        kv_cache_gib: int = KV_CACHE_GIB,
+    ) -> None:
+        """Start the engine, which takes 15 to 30 seconds on a CPU.
+
+        Args:
+            model: a Hugging Face folder; its weights are only the first ones.
+            max_tokens: longest prompt and answer together.
+            dtype: of the engine's weights.
+            kv_cache_gib: memory for attention to earlier tokens.
+        """
+        self.dtype = dtype
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
+        self.llm = _start(model, max_tokens, dtype, kv_cache_gib)
+        self._guarded = _guard_sequences(self.tokenizer, max_tokens)
+        self._usual_difference: float | None = None
+
+    def generate(
+        self, conversations: Sequence[list[Message]], sampling: Sequence[Sampling]
+    ) -> list[Generated]:
+        """Answer each conversation once; log-probabilities are of the distribution sampled from."""
+        from vllm import SamplingParams
+
+        prompts = [
+            {"prompt_token_ids": encode(self.tokenizer, messages)} for messages in conversations
+        ]
+        wanted = [
+            SamplingParams(
+                temperature=one.temperature,
+                top_p=one.top_p,
+                max_tokens=one.max_tokens,
+                seed=one.seed,
+                logprobs=0,  # of the sampled token only
+                detokenize=False,
+            )
+            for one in sampling
+        ]
+        return [self._generated(o) for o in self.llm.generate(prompts, wanted, use_tqdm=False)]
+
+    def sync(self, policy: Trained) -> None:
+        """Answer with the policy's present weights from now on.
+
+        Raises:
+            WeightsDiffer: the engine did not become the policy.
+        """
+        shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+        with tempfile.TemporaryDirectory(dir=shared, prefix="accord-weights-") as folder:
+            policy.save_weights(Path(folder), self.dtype)
+            self.load(Path(folder))
+        self.guard(policy)
+
+    def load(self, weights: Path) -> None:
+        """Take weights from a folder of safetensors, and forget what the old ones computed."""
+        self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(weights)})
+        self.llm.collective_rpc(_pack_tied_output)
+        self.llm.reset_prefix_cache()
+
+    def guard(self, policy: Trained) -> float:
+        """Compare engine and trainer on fixed texts; returns the mean difference in nats.
+
+        The first comparison, of the parent with itself, shows how far rounding alone takes two
+        correct implementations apart. Later ones may not differ much more.
+
+        Raises:
+            WeightsDiffer: they do.
+        """
+        difference = self.difference(policy)
+        if self._usual_difference is None:
+            allowed = LARGEST_DIFFERENCE
+        else:
+            allowed = TOLERANCES * max(self._usual_difference, SMALLEST_DIFFERENCE)
+        if not difference <= allowed:
+            raise WeightsDiffer(
+                f"vLLM's log-probabilities differ from the trainer's by {difference:.3f} nats a "
+                f"token where {allowed:.3f} is usual: it answers with other weights, so the run "
+                "stops; check that this vLLM reloads all of this model's weights."
+            )
+        if self._usual_difference is None:
+            self._usual_difference = difference
+        return difference
+
+    def difference(self, policy: Trained) -> float:
+        """Mean absolute difference of log-probabilities on the fixed texts, in nats a token."""
+        trainer = torch.tensor(_flat(policy.sequence_logprobs(self._guarded)))
+        engine = torch.tensor(_flat(self.sequence_logprobs(self._guarded)))
+        return (trainer - engine).abs().mean().item()
+
+    def sequence_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Log-probability of every token after the first of each sequence, at temperature 1."""
+        from vllm import SamplingParams
+
+        outputs = self.llm.generate(
+            [{"prompt_token_ids": list(ids)} for ids in sequences],
+            SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False),
+            use_tqdm=False,
+        )
+        return [
+            [
+                told[token].logprob
+                for token, told in zip(ids[1:], o.prompt_logprobs[1:], strict=True)
+            ]
+            for ids, o in zip(sequences, outputs, strict=True)
+        ]
+
+    def _generated(self, output: "RequestOutput") -> Generated:
+        answer = output.outputs[0]
+        tokens = tuple(answer.token_ids)
+        return Generated(
+            text=decode(self.tokenizer, tokens),
+            token_ids=tokens,
+            token_count=len(tokens),
+            finish_reason=answer.finish_reason or "length",
+            logprobs=tuple(
+                told[token].logprob for token, told in zip(tokens, answer.logprobs, strict=True)
+            ),
+        )
+
+
+def _start(model: Path, max_tokens: int, dtype: torch.dtype, kv_cache_gib: int) -> Any:
+    """vLLM reads these settings when it is imported, so they come first."""
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # the worker shares our process and memory
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(kv_cache_gib))
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it warns of each fp32 weight it rounds
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    set_num_threads: Callable[[int], None] = torch.set_num_threads
+    from vllm import LLM
+
+    llm = LLM(
+        str(model),
+        dtype=str(dtype).removeprefix("torch."),
+        enforce_eager=True,  # compiling takes minutes on a CPU and gains a tenth
+        max_model_len=max_tokens,
+        max_num_seqs=ANSWERS_AT_ONCE,
+        logprobs_mode="processed_logprobs",  # after the temperature: what was sampled from
+        disable_log_stats=True,
+        use_tqdm_on_load=False,
+    )
+    torch.set_num_threads = set_num_threads  # vLLM disables it, and the trainer lives here too
+    return llm
+
+
+def _pack_tied_output(worker: Any) -> None:
+    """Bring the packed copy of an output layer up to date with the embedding it shares."""
+    from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
+
+    model = worker.model_runner.get_model()
+    if worker.device.type == "cpu" and getattr(model.config, "tie_word_embeddings", False):
+        dispatch_cpu_unquantized_gemm(model.lm_head, remove_weight=False)
+
+
+def _guard_sequences(tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> list[list[int]]:
+    """The fixed texts as token ids, leaving room for the one token vLLM insists on adding."""
+    return [
+        (encode(tokenizer, messages) + tokenizer.encode(answer, add_special_tokens=False))[
+            : max_tokens - 1
+        ]
+        for messages, answer in GUARD_CONVERSATIONS
+    ]
+
+
+def _flat(rows: Sequence[Sequence[float]]) -> list[float]:
+    return [value for row in rows for value in row]
