@@ -255,7 +255,6 @@ if not BROKER_URL.startswith("amqp"):
         "visibility_timeout": int(timedelta(hours=24).total_seconds()),
         "socket_connect_timeout": 3,
     }
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "resume runs whose worker went away": {
         "task": "rewardmodel.tasks.resume_runs",
