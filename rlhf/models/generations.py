@@ -41,6 +41,11 @@ class ResponseRequest(models.Model):
         ]
         indexes = [
             models.Index(fields=["id"], name="request_queued", condition=Q(status="queued")),
+            models.Index(
+                fields=["campaign", "prompt"],
+                name="request_unpaired",
+                condition=Q(paired=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from labeling.models import Campaign, DiscardedPair, Policy, Prompt, Response
 from labeling.services.comparisons import create_comparisons
@@ -61,6 +61,7 @@ def generate_pending(*, now: datetime) -> int:
     What a server that is down leaves unanswered stays queued, with the reason beside it.
     """
     servers = VllmServers(settings.VLLM_BASE_URLS, settings.VLLM_API_KEY, attempts=2)
+    _pair_what_was_left()
     answered = 0
     for policy in _policies_wanted(now):
         batch = _claim(policy, now)
@@ -68,8 +69,6 @@ def generate_pending(*, now: datetime) -> int:
             answered += _generate(servers, policy, batch)
         except (ServerDown, PolicyNotServed) as problem:
             _give_back(batch, str(problem))
-        finally:
-            _pair_up(batch)
     return answered
 
 
@@ -100,11 +99,16 @@ def _claim(policy: Policy, now: datetime) -> list[ResponseRequest]:
 def _generate(servers: VllmServers, policy: Policy, batch: list[ResponseRequest]) -> int:
     if not batch:
         return 0
+
+    def keep(position: int, answer: Generated) -> None:
+        _store(batch[position], answer)
+        _pair_if_complete(batch[position])
+
     answers = servers.generate(
         policy.slug,
         [request.prompt.messages for request in batch],
         [Sampling(**request.sampling) for request in batch],
-        on_result=lambda position, answer: _store(batch[position], answer),
+        on_result=keep,
     )
     return len(answers)
 
@@ -137,18 +141,28 @@ def _give_back(batch: list[ResponseRequest], reason: str) -> None:
     ).update(leased_until=None, error=reason)
 
 
-def _pair_up(batch: list[ResponseRequest]) -> None:
-    """Make comparisons for the prompts whose responses are now all there."""
-    for campaign in {request.campaign for request in batch}:
-        touched = {request.prompt for request in batch if request.campaign_id == campaign.pk}
-        waiting = set(
-            ResponseRequest.objects.filter(
-                campaign=campaign, prompt__in=touched, status=Status.QUEUED
-            ).values_list("prompt", flat=True)
-        )
-        complete = [prompt for prompt in touched if prompt.pk not in waiting]
-        if complete:
-            pair_prompts(campaign=campaign, prompts=complete)
+def _pair_if_complete(request: ResponseRequest) -> None:
+    """Labelers need not wait for the batch: a prompt is theirs once all its responses are there.
+
+    Each answer is committed before this looks, so of two workers that finish a prompt together
+    the later one sees both.
+    """
+    waiting = ResponseRequest.objects.filter(
+        campaign=request.campaign_id, prompt=request.prompt_id, status=Status.QUEUED
+    )
+    if not waiting.exists():
+        pair_prompts(campaign=request.campaign, prompts=[request.prompt])
+
+
+def _pair_what_was_left() -> None:
+    """Pair the prompts whose worker died between the last answer and the pairing."""
+    unpaired = ResponseRequest.objects.filter(paired=False)
+    waiting = unpaired.filter(
+        campaign=OuterRef("campaign"), prompt=OuterRef("prompt"), status=Status.QUEUED
+    )
+    left = unpaired.exclude(status=Status.QUEUED).filter(~Exists(waiting))
+    for request in left.select_related("campaign", "prompt"):
+        _pair_if_complete(request)
 
 
 @transaction.atomic
