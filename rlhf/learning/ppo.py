@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -288,7 +289,11 @@ def sample(
     update: int,
     clock: Clock,
 ) -> Rollout:
-    """The answers of one update and everyone's opinion of them."""
+    """The answers of one update and everyone's opinion of them.
+
+    Raises:
+        ValueError: a score is not a finite number.
+    """
     chosen = prompts_for(config.seed, update, config.batch_size, len(prompts))
     conversations = [prompts[i] for i in chosen]
     seeds = seeds_for(config.seed, update, config.batch_size)
@@ -298,6 +303,8 @@ def sample(
         )
     with clock.phase("score"):
         scores = score(conversations, [answer.text for answer in answers])
+    if not all(map(isfinite, scores)):
+        raise ValueError("The scorer's answer is not a finite number; check the reward model.")
     with clock.phase("freeze"):
         return freeze(policy, tokenizer, conversations, answers, scores, config.minibatch_size)
 

@@ -37,7 +37,7 @@ class ScriptedServer(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: ScriptedServer
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *arguments: object) -> None:
         """Keep the test output quiet."""
 
     def do_GET(self) -> None:
@@ -187,7 +187,7 @@ def test_health_tells_version_policies_and_latency(server):
 
 
 def test_health_of_a_server_that_is_away_is_a_sentence(server):
-    with pytest.raises(ServerDown, match="127.0.0.1:9/v1/models does not answer"):
+    with pytest.raises(ServerDown, match="9/v1/models does not answer"):
         client(server.url, "http://127.0.0.1:9/v1").health()
 
 

@@ -40,6 +40,8 @@ def letter_policy(tuning: Tuning = "full", seed: int = 0) -> Policy:
         tie_word_embeddings=True,
         pad_token_id=0,
         eos_token_id=1,
+        # Adapters can't change the embedding, so theirs must tell the letters apart already.
+        initializer_range=0.5 if tuning == "lora" else 0.02,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
