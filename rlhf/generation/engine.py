@@ -199,6 +199,9 @@ def _start(model: Path, max_tokens: int, dtype: torch.dtype, kv_cache_gib: int) 
         enforce_eager=True,  # compiling takes minutes on a CPU and gains a tenth
         max_model_len=max_tokens,
         max_num_seqs=ANSWERS_AT_ONCE,
+        # A CPU engine dies of a seeded prompt that it reads in parts: docs/decisions/0003.
+        enable_chunked_prefill=False,
+        max_num_batched_tokens=2 * max_tokens,
         logprobs_mode="processed_logprobs",  # after the temperature: what was sampled from
         disable_log_stats=True,
         use_tqdm_on_load=False,

@@ -1,5 +1,6 @@
 import os
 import sys
+from importlib.metadata import distributions
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,7 +10,16 @@ from django.core.management.base import BaseCommand, CommandParser
 from labeling import artifacts
 from rlhf.models import ServingSlot
 
-LONGEST_CONTEXT = 2048  # tokens; the demo model's window is larger than its memory here should be
+LONGEST_CONTEXT = 2048  # tokens
+NOTHING_TO_SERVE = 77  # deploy/supervisord.conf expects it; any other end is followed by a start
+
+# On a CPU, vLLM dies of a seeded request whose prompt it reads in parts ("CPU Generator does not
+# use offset"), and prompts are read in parts only to fill a batch: docs/decisions/ has the story.
+WHOLE_PROMPTS = [
+    "--no-enable-chunked-prefill",
+    "--max-num-batched-tokens",
+    str(2 * LONGEST_CONTEXT),
+]
 
 
 class Command(BaseCommand):
@@ -22,7 +32,7 @@ class Command(BaseCommand):
         wanted = ServingSlot.objects.select_related("policy").filter(number=slot).first()
         if wanted is None:
             self.stdout.write(f"Slot {slot} has no policy to serve yet.")
-            return
+            sys.exit(NOTHING_TO_SERVE)
         address = urlsplit(settings.VLLM_BASE_URLS[slot])
         arguments = [
             *("--model", artifacts.weights(wanted.policy.checkpoint)),
@@ -32,6 +42,8 @@ class Command(BaseCommand):
             *("--max-model-len", str(LONGEST_CONTEXT)),
             "--enforce-eager",  # compiling takes minutes on a CPU and gains a tenth
         ]
+        if _on_cpu():
+            arguments += WHOLE_PROMPTS
         if settings.VLLM_API_KEY:
             os.environ["VLLM_API_KEY"] = settings.VLLM_API_KEY
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
@@ -39,3 +51,8 @@ class Command(BaseCommand):
         self.stdout.flush()
         program = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *arguments]
         os.execv(sys.executable, program)  # noqa: S606 (a list, no shell, our own words)
+
+
+def _on_cpu() -> bool:
+    """Whether the CPU build of vLLM is installed; asking vLLM itself would take seconds."""
+    return any(distribution.name.lower() == "vllm-cpu" for distribution in distributions())
