@@ -1,6 +1,14 @@
-"""Addresses of the rewardmodel pages."""
+"""Addresses of the reward model pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from rewardmodel import views
 
 app_name = "rewardmodel"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("reward-models/", views.index, name="list"),
+    path("reward-models/<int:pk>/", views.detail, name="run"),
+    path("reward-models/<int:pk>/live/", views.live, name="live"),
+    path("reward-models/<int:pk>/cancel/", views.cancel, name="cancel"),
+    path("snapshots/<int:pk>/reward-model/", views.train, name="train"),
+]

@@ -1,6 +1,27 @@
-"""Addresses of the rlhf pages."""
+"""Addresses of the policy and round pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from rlhf.views import campaigns, policies, rounds
 
 app_name = "rlhf"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("policies/", policies.index, name="policies"),
+    path("policies/<int:pk>/", policies.detail, name="policy"),
+    path("policies/<int:pk>/promote/", policies.make_current, name="promote"),
+    path("policy-runs/<int:pk>/", policies.run, name="run"),
+    path("policy-runs/<int:pk>/live/", policies.live, name="live"),
+    path("policy-runs/<int:pk>/cancel/", policies.cancel, name="cancel"),
+    path("rounds/", rounds.index, name="rounds"),
+    path("rounds/<int:pk>/", rounds.detail, name="round"),
+    path("rounds/<int:pk>/live/", rounds.live, name="round_live"),
+    path("rounds/<int:pk>/reward-model/", rounds.judge, name="round_judge"),
+    path("rounds/<int:pk>/policy/", rounds.improve, name="round_improve"),
+    path("rounds/<int:pk>/comparison/", rounds.compare, name="round_compare"),
+    path("rounds/<int:pk>/decision/", rounds.settle, name="round_settle"),
+    path("runs/active/", campaigns.active, name="active"),
+    path("campaigns/<int:pk>/responses/", campaigns.generation, name="generation"),
+    path("campaigns/<int:pk>/pairs/", campaigns.request_pairs, name="pairs"),
+    path("campaigns/<int:pk>/rounds/", campaigns.rounds, name="campaign_rounds"),
+    path("campaigns/<int:pk>/rounds/new/", campaigns.begin, name="begin"),
+]

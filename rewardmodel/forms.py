@@ -1,0 +1,27 @@
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.forms import generating_policies
+
+
+class TrainForm(forms.Form):
+    """What a reward model starts from; empty numbers mean the program's own choice."""
+
+    base = forms.ModelChoiceField(
+        queryset=generating_policies(), label=_("Trunk from"), empty_label=None
+    )
+    epochs = forms.IntegerField(
+        required=False, min_value=1, max_value=20, label=_("Passes over the pairs")
+    )
+    learning_rate = forms.FloatField(
+        required=False, min_value=1e-8, max_value=1, label=_("Learning rate")
+    )
+
+    def config(self) -> dict[str, Any]:
+        return {
+            name: self.cleaned_data[name]
+            for name in ("epochs", "learning_rate")
+            if self.cleaned_data[name] is not None
+        }

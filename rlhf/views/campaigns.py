@@ -1,0 +1,91 @@
+"""The parts of a campaign's page that policies and rounds fill."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.access import campaign_for, require_engineer
+from labeling.models import Membership
+from rewardmodel.models import RewardModel
+from rewardmodel.runs import TrainingRun
+from rlhf.models import PolicyRun, Round
+from rlhf.selectors.generations import generation_state
+from rlhf.services.generations import request_responses
+from rlhf.services.rounds import begin_round
+
+MANAGER = Membership.Role.MANAGER
+ROUNDS_SHOWN = 5
+
+
+@login_required
+@require_safe
+def generation(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far the responses are, and why they wait if they do."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    context = {"campaign": campaign, "generation": generation_state(campaign)}
+    return render(request, "rlhf/generation.html", context)
+
+
+@login_required
+@require_POST
+def request_pairs(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask the campaign's policies for responses to its prompts; pairs are made from them."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    if not campaign.entrants.exists():
+        messages.error(
+            request, _("No policy answers in this campaign; import preferences instead.")
+        )
+        return redirect("labeling:campaign", pk)
+    count = request_responses(campaign=campaign, prompts=campaign.prompts.all())
+    if count:
+        messages.success(
+            request, _("%(count)d responses are asked for; pairs follow.") % {"count": count}
+        )
+    else:
+        messages.info(
+            request, _("Every prompt of the campaign has been answered or asked for already.")
+        )
+    return redirect("labeling:campaign", pk)
+
+
+@login_required
+@require_safe
+def rounds(request: HttpRequest, pk: int) -> HttpResponse:
+    """The newest rounds of a campaign."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    newest = Round.objects.filter(campaign=campaign).select_related(
+        "reward_model", "policy_run__policy"
+    )
+    context = {"campaign": campaign, "rounds": newest[:ROUNDS_SHOWN]}
+    return render(request, "rlhf/campaign_rounds.html", context)
+
+
+@login_required
+@require_POST
+def begin(request: HttpRequest, pk: int) -> HttpResponse:
+    require_engineer(request.user)
+    campaign = campaign_for(request.user, pk, MANAGER)
+    return redirect("rlhf:round", begin_round(campaign=campaign).pk)
+
+
+@login_required
+@require_safe
+def active(request: HttpRequest) -> HttpResponse:
+    """What trains or waits to train now, for the start page."""
+    require_engineer(request.user)
+    going = [TrainingRun.Status.QUEUED, TrainingRun.Status.RUNNING]
+    context = {
+        "reward_models": RewardModel.objects.filter(status__in=going).select_related(
+            "snapshot__campaign"
+        ),
+        "policy_runs": PolicyRun.objects.filter(status__in=going).select_related(
+            "campaign", "parent"
+        ),
+        "rounds": Round.objects.filter(decision="").select_related(
+            "campaign", "reward_model", "policy_run"
+        ),
+    }
+    return render(request, "rlhf/active.html", context)

@@ -1,0 +1,171 @@
+"""Rounds: once around the loop, as steps with their figures and the button for each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling import errors
+from labeling.access import require_engineer
+from labeling.selectors.campaigns import judged_comparisons, progress
+from rewardmodel.runs import TrainingRun
+from rlhf.forms import DecisionForm
+from rlhf.models import Round
+from rlhf.selectors.generations import generation_state
+from rlhf.selectors.policies import campaign_line, current_policy
+from rlhf.selectors.rounds import beats_baselines_by, duel_result, judge_kinds, new_comparisons
+from rlhf.services.rounds import decide, start_duel, train_judge, train_policy
+
+SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the six steps, as the page shows it."""
+
+    name: str
+    state: str  # waiting, current, done or failed
+    sign: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@login_required
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    require_engineer(request.user)
+    rounds = Round.objects.select_related("campaign", "reward_model", "policy_run__policy")[:SHOWN]
+    return render(request, "rlhf/rounds.html", {"rounds": rounds})
+
+
+@login_required
+@require_safe
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    require_engineer(request.user)
+    return render(request, "rlhf/round.html", shown(pk))
+
+
+@login_required
+@require_safe
+def live(request: HttpRequest, pk: int) -> HttpResponse:
+    require_engineer(request.user)
+    return render(request, "rlhf/round.html#live", shown(pk))
+
+
+@login_required
+@require_POST
+def judge(request: HttpRequest, pk: int) -> HttpResponse:
+    return take_step(request, pk, lambda round: train_judge(round=round, by=request.user))
+
+
+@login_required
+@require_POST
+def improve(request: HttpRequest, pk: int) -> HttpResponse:
+    return take_step(request, pk, lambda round: train_policy(round=round, by=request.user))
+
+
+@login_required
+@require_POST
+def compare(request: HttpRequest, pk: int) -> HttpResponse:
+    return take_step(request, pk, lambda round: start_duel(round=round, by=request.user))
+
+
+@login_required
+@require_POST
+def settle(request: HttpRequest, pk: int) -> HttpResponse:
+    """Promote, roll back or abandon."""
+    require_engineer(request.user)
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        return render(request, "rlhf/round.html", {**shown(pk), "form": form}, status=422)
+    return take_step(
+        request,
+        pk,
+        lambda round: decide(round=round, by=request.user, now=timezone.now(), **form.cleaned_data),
+    )
+
+
+def take_step(request: HttpRequest, pk: int, step: Callable[[Round], object]) -> HttpResponse:
+    require_engineer(request.user)
+    try:
+        step(get_object_or_404(Round, pk=pk))
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("rlhf:round", pk)
+
+
+def shown(pk: int) -> dict[str, Any]:
+    found = get_object_or_404(
+        Round.objects.select_related(
+            "campaign",
+            "snapshot",
+            "reward_model",
+            "policy_run__policy",
+            "policy_run__parent",
+            "duel",
+            "decided_by",
+        ),
+        pk=pk,
+    )
+    line = campaign_line(found.campaign)
+    return {
+        "round": found,
+        "steps": steps_of(found),
+        "form": DecisionForm(),
+        "current": current_policy(line) if line else None,
+        "live": not found.decision,
+    }
+
+
+def steps_of(round: Round) -> list[Step]:
+    campaign = round.campaign
+    collect = {
+        "judged": judged_comparisons(campaign, judge_kinds(campaign)),
+        "fresh": None if round.snapshot_id else new_comparisons(campaign),
+        "after": campaign.reward_model_after,
+        "progress": progress(campaign),
+    }
+    lead = beats_baselines_by(round.reward_model) if round.reward_model else None
+    policy = round.policy_run.policy if round.policy_run else None
+    compare: dict[str, Any] = {"ready": policy is not None}
+    if round.duel:
+        compare |= {
+            "result": duel_result(round),
+            "generation": generation_state(round.duel),
+            "progress": progress(round.duel),
+        }
+    raw: list[tuple[str, str, dict[str, Any]]] = [
+        ("collect", "done" if round.snapshot_id else "current", collect),
+        ("snapshot", "done" if round.snapshot_id else "waiting", {}),
+        ("reward_model", _state_of(round.reward_model), {"lead": lead}),
+        ("policy", _state_of(round.policy_run), {"policy": policy}),
+        ("compare", _compare_state(round), compare),
+        ("decide", "done" if round.decision else "waiting", {}),
+    ]
+    if not round.decision and round.duel_id:
+        raw[-1] = ("decide", "current", {})
+    return [
+        Step(name, state, {"done": "✓", "failed": "✕"}.get(state, str(number)), facts)
+        for number, (name, state, facts) in enumerate(raw, start=1)
+    ]
+
+
+def _state_of(run: TrainingRun | None) -> str:
+    if run is None:
+        return "waiting"
+    if run.is_active:
+        return "current"
+    return "done" if run.status == TrainingRun.Status.SUCCEEDED else "failed"
+
+
+def _compare_state(round: Round) -> str:
+    if round.duel is None:
+        return "waiting"
+    result = duel_result(round)
+    finished = result is not None and result.share is not None and not result.unanswered
+    return "done" if finished or round.decision else "current"
