@@ -3,7 +3,12 @@
 
 PYTHON ?= python3.11
 PY := .venv/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --quiet
+PIP := PYTHONUNBUFFERED=1 $(PY) -m pip --disable-pip-version-check
+# Pip says much; a line for each 25 packages shows that it moves.
+PROGRESS := awk '/^Collecting/ && !(++n % 25) { print "  " n " packages found ..."; fflush() } \
+	/^Installing collected/ { print "  unpacking ..."; fflush() }'
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 # requirements-gpu.txt on a machine with an NVIDIA GPU
 REQUIREMENTS ?= requirements.txt
 TORCH := torch==2.13.0+cpu
@@ -66,17 +71,17 @@ clean:  ## remove the installed packages and caches; var/, which holds the data,
 .venv/product: $(REQUIREMENTS) | .venv/bin/python
 	@echo "Installing $(REQUIREMENTS) (4 GB; about 3 minutes) ..."
 ifeq ($(REQUIREMENTS),requirements.txt)
-	@$(PIP) install --no-deps "$(TORCH)" 2>/dev/null \
+	@$(PIP) --quiet install --no-deps "$(TORCH)" 2>/dev/null \
 		|| $(PIP) install --no-deps --index-url $(TORCH_INDEX) "$(TORCH)"
 	@echo "  torch is there; the rest follows ..."
 endif
-	@$(PIP) install --no-deps -r $(REQUIREMENTS)
+	@$(PIP) install --no-deps -r $(REQUIREMENTS) | $(PROGRESS)
 	@touch $@
 
 # pytest loads tests/services.py before it knows the folder, so Python is told the folder here.
 .venv/developer: requirements-dev.txt .venv/product
 	@echo "Installing requirements-dev.txt ..."
-	@$(PIP) install --no-deps -r requirements-dev.txt
+	@$(PIP) install --no-deps -r requirements-dev.txt | $(PROGRESS)
 	@$(PY) -c "import sysconfig, pathlib as p; \
 		p.Path(sysconfig.get_path('purelib'), 'accord.pth').write_text('$(CURDIR)\n')"
 	@touch $@

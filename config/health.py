@@ -24,9 +24,10 @@ from django.views.decorators.cache import never_cache
 from config.celery import app
 from rlhf.models import ServingSlot
 
-PATIENCE = 2.0  # seconds for one part to answer; a busy vLLM on a small machine takes over one
+PATIENCE = 5.0  # seconds for one part to answer; a busy vLLM on a small machine takes over one
+ROLL_CALL = 1.5  # seconds in which every worker must answer; the call always takes this long
 QUEUES = ("default", "generation", "training")
-KEPT = 2.0  # seconds for which an answer serves everybody: asking is not free for the parts
+KEPT = 2.0  # seconds for which one answer serves everybody
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def listening_queues() -> set[str]:
     """The queues that some worker takes work from right now."""
     with app.connection_for_write(connect_timeout=PATIENCE) as broker:
         broker.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE)
-        answers = app.control.inspect(timeout=1.0, connection=broker).active_queues() or {}
+        answers = app.control.inspect(timeout=ROLL_CALL, connection=broker).active_queues() or {}
     return {queue["name"] for queues in answers.values() for queue in queues}
 
 
