@@ -1,0 +1,157 @@
+"""The engine room: every table, searchable; rows that never change are read-only."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest
+
+from labeling.models import (
+    Assignment,
+    Campaign,
+    CampaignPolicy,
+    Comparison,
+    DiscardedPair,
+    Judgment,
+    Membership,
+    Policy,
+    PreferenceImport,
+    Prompt,
+    Response,
+    Snapshot,
+    SnapshotJudgment,
+    User,
+)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """For rows the database itself refuses to change, and rows that only programs write."""
+
+    show_full_result_count = False  # counting a large table takes longer than showing it
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class AccordUserAdmin(UserAdmin):
+    list_display = ["username", "kind", "is_engineer", "is_staff", "is_active", "last_login"]
+    list_filter = ["kind", "is_engineer", "is_staff", "is_active"]
+    fieldsets = [
+        *(UserAdmin.fieldsets or ()),
+        ("Accord", {"fields": ["kind", "is_engineer"]}),
+    ]
+
+
+class CampaignPolicyInline(admin.TabularInline):
+    model = CampaignPolicy
+    extra = 0
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["user"]
+
+
+@admin.register(Campaign)
+class CampaignAdmin(admin.ModelAdmin):
+    list_display = ["name", "status", "overlap", "created_at", "created_by"]
+    list_filter = ["status"]
+    search_fields = ["name"]
+    inlines = [CampaignPolicyInline, MembershipInline]
+    exclude = ["prompts"]
+
+
+@admin.register(Policy)
+class PolicyAdmin(admin.ModelAdmin):
+    list_display = ["slug", "parent", "checkpoint", "created_at"]
+    list_filter = ["name"]
+    search_fields = ["name"]
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin):
+    list_display = ["campaign", "user", "role"]
+    list_filter = ["role"]
+    autocomplete_fields = ["user"]
+
+
+@admin.register(CampaignPolicy)
+class CampaignPolicyAdmin(admin.ModelAdmin):
+    list_display = ["campaign", "policy", "responses", "temperature", "max_tokens"]
+
+
+@admin.register(Prompt)
+class PromptAdmin(ReadOnlyAdmin):
+    list_display = ["id", "category", "__str__", "created_at"]
+    list_filter = ["category"]
+    search_fields = ["messages"]
+
+
+@admin.register(Response)
+class ResponseAdmin(ReadOnlyAdmin):
+    list_display = ["id", "policy", "__str__", "token_count", "finish_reason", "created_at"]
+    list_filter = ["policy", "finish_reason"]
+    list_select_related = ["policy"]
+    search_fields = ["text"]
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "prompt", "created_at"]
+    list_filter = ["campaign"]
+    list_select_related = ["campaign", "prompt"]
+
+
+@admin.register(DiscardedPair)
+class DiscardedPairAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "prompt", "reason", "created_at"]
+    list_filter = ["reason", "campaign"]
+    list_select_related = ["campaign", "prompt"]
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnlyAdmin):
+    list_display = [
+        *("id", "comparison", "slot", "first_on_left"),
+        *("labeler", "leased_until", "answered_at"),
+    ]
+    list_select_related = ["comparison", "labeler"]
+    search_fields = ["labeler__username"]
+
+
+@admin.register(Judgment)
+class JudgmentAdmin(ReadOnlyAdmin):
+    list_display = [
+        *("id", "comparison", "judge_kind", "labeler", "preference"),
+        *("equal", "seconds", "created_at"),
+    ]
+    list_filter = ["judge_kind", "equal"]
+    list_select_related = ["comparison", "labeler"]
+    search_fields = ["labeler__username", "rationale"]
+
+
+@admin.register(PreferenceImport)
+class PreferenceImportAdmin(ReadOnlyAdmin):
+    list_display = ["id", "name", "campaign", "imported_by", "created_at"]
+    list_select_related = ["campaign", "imported_by"]
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "digest", "train_pairs", "test_pairs", "created_at"]
+    list_select_related = ["campaign"]
+    search_fields = ["digest"]
+
+
+@admin.register(SnapshotJudgment)
+class SnapshotJudgmentAdmin(ReadOnlyAdmin):
+    list_display = ["id", "snapshot", "judgment"]
+    list_select_related = ["snapshot", "judgment"]

@@ -1,0 +1,20 @@
+from django.contrib import admin
+
+from labeling.admin import ReadOnlyAdmin
+from rewardmodel.models import RewardModel, RewardModelMetric
+
+
+class TrainingRunAdmin(ReadOnlyAdmin):
+    """Runs are started, steered and cancelled on their pages; here they are only looked at."""
+
+    list_display = ["id", "status", "step", "steps", "attempts", "created_at", "finished_at"]
+    list_filter = ["status"]
+
+
+class MetricAdmin(ReadOnlyAdmin):
+    list_display = ["id", "run", "step", "values"]
+    list_select_related = ["run"]
+
+
+admin.site.register(RewardModel, TrainingRunAdmin)
+admin.site.register(RewardModelMetric, MetricAdmin)

@@ -1,0 +1,40 @@
+from django.contrib import admin
+
+from labeling.admin import ReadOnlyAdmin
+from rewardmodel.admin import MetricAdmin, TrainingRunAdmin
+from rlhf.models import (
+    PolicyRun,
+    PolicyRunMetric,
+    Promotion,
+    ResponseRequest,
+    Round,
+    ServingSlot,
+)
+
+admin.site.register(PolicyRun, TrainingRunAdmin)
+admin.site.register(PolicyRunMetric, MetricAdmin)
+
+
+@admin.register(Promotion)
+class PromotionAdmin(ReadOnlyAdmin):
+    list_display = ["id", "policy", "reason", "promoted_by", "created_at"]
+    list_select_related = ["policy", "promoted_by"]
+
+
+@admin.register(ResponseRequest)
+class ResponseRequestAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "policy", "number", "status", "error"]
+    list_filter = ["status", "policy"]
+    list_select_related = ["campaign", "policy"]
+
+
+@admin.register(Round)
+class RoundAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "number", "stage", "decision", "created_at", "decided_at"]
+    list_filter = ["decision"]
+    list_select_related = ["campaign"]
+
+
+@admin.register(ServingSlot)
+class ServingSlotAdmin(ReadOnlyAdmin):
+    list_display = ["number", "policy"]

@@ -1,0 +1,44 @@
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.urls import reverse
+
+from tests.cast import judge, person
+
+OURS = [
+    model
+    for label in ("labeling", "rewardmodel", "rlhf")
+    for model in apps.get_app_config(label).get_models()
+    if not model._meta.auto_created
+]
+APPEND_ONLY = {"response", "judgment", "snapshot", "discardedpair", "promotion"}
+
+
+@pytest.fixture
+def as_admin(client, db):
+    client.force_login(person("admin", is_staff=True, is_superuser=True))
+    return client
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.model_name)
+def test_the_admin_shows_every_table(as_admin, model, alice, campaign, fill):
+    fill(campaign)
+    judge(alice, campaign)
+    page = as_admin.get(
+        reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    )
+    assert page.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "model",
+    [m for m in OURS if m._meta.model_name in APPEND_ONLY],
+    ids=lambda model: model._meta.model_name,
+)
+def test_rows_that_never_change_are_read_only_there(as_admin, rf, model):
+    request = rf.get("/")
+    request.user = person("root", is_staff=True, is_superuser=True)
+    page = admin.site.get_model_admin(model)
+    assert not page.has_add_permission(request)
+    assert not page.has_change_permission(request)
+    assert not page.has_delete_permission(request)
