@@ -85,7 +85,7 @@ def fitted_temperature(lead: np.ndarray) -> float:
 
 
 def calibration_error(lead: np.ndarray) -> float:
-    """Expected calibration error: how far confidence and accuracy are apart, from 0 to 0.5.
+    """Expected calibration error: how far confidence and accuracy are apart, from 0 to 1.
 
     Args:
         lead: score of the better response minus the other's, (n,).
