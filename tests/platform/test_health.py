@@ -47,12 +47,14 @@ def worker(broker):
         cwd=ROOT,
         env={**os.environ, "BROKER_URL": broker},
     )
-    deadline = time.monotonic() + 40
-    while "training" not in health.listening_queues():
-        assert time.monotonic() < deadline, "the worker did not come up"
-    yield process
-    process.terminate()
-    process.wait(timeout=20)
+    try:
+        deadline = time.monotonic() + 40
+        while "training" not in health.listening_queues():
+            assert time.monotonic() < deadline, "the worker did not come up"
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
 
 
 @pytest.fixture
