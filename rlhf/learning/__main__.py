@@ -43,9 +43,9 @@ class Start:
 
     def __post_init__(self) -> None:
         if self.generator not in ("vllm", "transformers"):
-            raise ValueError(f"{self.generator=} must be 'vllm' or 'transformers'")
+            raise ValueError(f"generator={self.generator!r} must be 'vllm' or 'transformers'.")
         if self.test_samples < 1:
-            raise ValueError(f"{self.test_samples=} must be at least 1")
+            raise ValueError(f"test_samples={self.test_samples} must be at least 1.")
 
 
 @dataclass(frozen=True)

@@ -87,21 +87,25 @@ class PPOTraining:
     def __post_init__(self) -> None:
         for name in ("updates", "batch_size", "minibatch_size", "epochs", "max_response_tokens"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
         if self.batch_size % self.minibatch_size:
-            raise ValueError(f"{self.minibatch_size=} must divide {self.batch_size=}")
+            raise ValueError(
+                f"minibatch_size={self.minibatch_size} must divide batch_size={self.batch_size}."
+            )
         for name in ("learning_rate", "value_learning_rate", "temperature", "clip", "value_clip"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be above 0")
+                raise ValueError(f"{name}={getattr(self, name)} must be above 0.")
         for name in ("kl_coef", "kl_target", "stop_kl", "score_clip", "missing_eos_penalty"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)} must not be negative")
+                raise ValueError(f"{name}={getattr(self, name)} must not be negative.")
         if not (0 <= self.gamma <= 1 and 0 <= self.lam <= 1):
-            raise ValueError(f"{self.gamma=} and {self.lam=} must lie between 0 and 1")
+            raise ValueError(f"gamma={self.gamma} and lam={self.lam} must lie between 0 and 1.")
         if self.tuning not in ("lora", "full"):
-            raise ValueError(f"{self.tuning=} must be 'lora' or 'full'")
+            raise ValueError(f"tuning={self.tuning!r} must be 'lora' or 'full'.")
         if self.kl_estimator not in KL_ESTIMATORS:
-            raise ValueError(f"{self.kl_estimator=} must be one of {', '.join(KL_ESTIMATORS)}")
+            raise ValueError(
+                f"kl_estimator={self.kl_estimator!r} must be one of {', '.join(KL_ESTIMATORS)}."
+            )
 
     def rate(self, update: int) -> float:
         """Share of the learning rates that is used in one update."""

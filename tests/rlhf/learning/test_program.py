@@ -1,0 +1,202 @@
+"""The command-line program: a folder in, a better policy out, whatever happens in between."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from rlhf.learning import __main__ as program
+from tests.tiny_model import make_tiny_model
+
+SETTINGS = {
+    "program": "ppo",
+    "generator": "transformers",
+    "updates": 4,
+    "batch_size": 8,
+    "minibatch_size": 4,
+    "epochs": 2,
+    "max_response_tokens": 8,
+    "learning_rate": 1e-3,
+    "samples_every": 2,
+    "seed": 0,
+}
+ROWS = [
+    {
+        "id": number,
+        "split": "test" if number % 3 == 0 else "train",
+        "prompt": [{"role": "user", "content": f"Question {number}?"}],
+    }
+    for number in range(12)
+]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("policy"))
+
+
+@pytest.fixture
+def directory(tmp_path, tiny, monkeypatch) -> Path:
+    """A run that is ready to start, whose scorer likes long answers."""
+
+    def likes_length(start: program.Start, tokenizer: object) -> object:
+        return lambda conversations, responses: [len(text) / 10 for text in responses]
+
+    monkeypatch.setattr(program, "scorer_for", likes_length)
+    return prepared(tmp_path, tiny)
+
+
+def prepared(path: Path, tiny: Path, **settings: object) -> Path:
+    config = {**SETTINGS, "model": str(tiny), "reward_model": str(tiny), **settings}
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def untimed(path: Path) -> list[dict]:
+    metrics = lines(path / "metrics.jsonl")
+    return [{k: v for k, v in line.items() if "second" not in k} for line in metrics]
+
+
+def test_a_run_leaves_metrics_samples_figures_and_a_model_that_loads(directory, tiny):
+    assert program.main([str(directory)]) == EXIT_DONE
+
+    metrics = lines(directory / "metrics.jsonl")
+    assert [line["step"] for line in metrics] == [1, 2, 3, 4]
+    contract = (
+        "score reward kl kl_coef entropy length eos_rate clip_fraction approx_kl policy_loss "
+        "value_loss explained_variance tokens_per_second seconds_rollout seconds_score "
+        "seconds_train seconds_sync ratio_first seconds steps"
+    )
+    assert set(contract.split()) <= metrics[0].keys()
+
+    samples = lines(directory / "samples.jsonl")
+    assert {line["step"] for line in samples} == {0, 2, 4}
+    assert {line["prompt_id"] for line in samples} == {0, 3, 6, 9}
+
+    figures = json.loads((directory / "result" / "result.json").read_text())
+    assert figures["test_prompts"] == 4
+    assert figures["updates"] == 4
+    assert figures["reward_gain"] == pytest.approx(
+        figures["reward_after"] - figures["reward_before"]
+    )
+    AutoModelForCausalLM.from_pretrained(directory / "result")
+    AutoTokenizer.from_pretrained(directory / "result")
+
+
+def test_a_finished_run_is_not_made_again(directory):
+    assert program.main([str(directory)]) == EXIT_DONE
+    metrics = (directory / "metrics.jsonl").read_text()
+    assert program.main([str(directory)]) == EXIT_DONE
+    assert (directory / "metrics.jsonl").read_text() == metrics
+
+
+def test_a_run_asked_to_stop_goes_on_to_the_same_curve(directory, tmp_path, tiny, monkeypatch):
+    other = tmp_path / "uninterrupted"
+    other.mkdir()
+    assert program.main([str(prepared(other, tiny))]) == EXIT_DONE
+
+    report = program.RunDirectory.report
+
+    def interrupted(self: program.RunDirectory, metrics: dict) -> None:
+        report(self, metrics)
+        if metrics["step"] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(program.RunDirectory, "report", interrupted)
+        assert program.main([str(directory)]) == EXIT_STOPPED
+    assert program.main([str(directory)]) == EXIT_DONE
+    assert untimed(directory) == untimed(other)
+    assert lines(directory / "samples.jsonl") == lines(other / "samples.jsonl")
+    results = [json.loads((path / "result/result.json").read_text()) for path in (directory, other)]
+    assert results[0] == results[1]
+
+
+def test_a_killed_run_forgets_what_its_checkpoint_does_not_know(directory, monkeypatch):
+    prepared(directory, Path(json.loads((directory / "config.json").read_text())["model"]))
+    report = program.RunDirectory.report
+
+    class Killed(BaseException):
+        """As if by kill -9: nothing after it runs."""
+
+    def killed(self: program.RunDirectory, metrics: dict) -> None:
+        report(self, metrics)
+        if metrics["step"] == 3:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(program.RunDirectory, "report", killed)
+        with pytest.raises(Killed):
+            program.main([str(directory)])
+    assert program.main([str(directory)]) == EXIT_DONE
+    assert [line["step"] for line in lines(directory / "metrics.jsonl")] == [1, 2, 3, 4]
+
+
+REFUSALS = [
+    ({"batch_size": 9}, None, "must divide"),
+    ({"favourite_colour": "blue"}, None, "does not know: ['favourite_colour']"),
+    ({"program": "reward"}, None, "not for ppo"),
+    ({"model": "/nowhere"}, None, "must name a folder with a model in 'model'"),
+    ({"batch_size": "many"}, None, "wrong type"),
+    ({}, [], "no prompt to train on"),
+    ({}, [row for row in ROWS if row["split"] == "train"], "fewer than 2 prompts to test on"),
+    (
+        {},
+        [{**ROWS[1], "prompt": [{"role": "user", "content": "Why? " * 600}]}],
+        "exceeds the model's context of 512",
+    ),
+    ({}, [{"id": 1, "split": "train"}], "line 1 lacks a prompt"),
+]
+
+
+@pytest.mark.parametrize(("settings", "rows", "sentence"), REFUSALS)
+def test_what_can_not_work_is_refused_in_one_sentence(
+    directory, tiny, settings, rows, sentence, capsys
+):
+    prepared(directory, tiny, **settings)
+    if rows is not None:
+        (directory / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert program.main([str(directory)]) == EXIT_FAILED
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert sentence in last
+    assert last.endswith(".")
+
+
+def test_prompts_too_long_for_the_budget_are_left_out_and_counted(directory, tiny):
+    prepared(directory, tiny, max_prompt_tokens=100, updates=1)
+    long = {**ROWS[1], "prompt": [{"role": "user", "content": "Why? " * 60}]}
+    with (directory / "data.jsonl").open("a") as file:
+        file.write(json.dumps(long) + "\n")
+    assert program.main([str(directory)]) == EXIT_DONE
+    figures = json.loads((directory / "result" / "result.json").read_text())
+    assert figures["prompts_left_out"] == 1
+
+
+def test_padding_that_looks_like_the_end_is_refused(tiny):
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    tokenizer.pad_token = tokenizer.eos_token
+    with pytest.raises(ValueError, match="pads with its end-of-sequence token"):
+        program.scorer_for(program.Start(tiny, tiny), tokenizer)
+
+
+@pytest.mark.slow
+def test_the_program_runs_from_a_shell_and_a_folder_without_settings_is_a_sentence(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "rlhf.learning", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == EXIT_FAILED
+    assert "no config.json" in done.stderr.strip().splitlines()[-1]
