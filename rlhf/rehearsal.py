@@ -71,6 +71,8 @@ class Rehearsal:
     seed: int
     output: Path
     tell: Callable[[str], None]
+    reward_config: dict[str, Any] = field(default_factory=dict)  # settings of the two programs
+    policy_config: dict[str, Any] = field(default_factory=dict)  # that are not the defaults
     steps: list[dict[str, Any]] = field(default_factory=list)
     report_path: Path = field(init=False)
 
@@ -91,10 +93,14 @@ class Rehearsal:
             figures.update(self._label(campaign, passwords))
         with self._step("train the reward model") as figures:
             round = rounds.begin_round(campaign=campaign)
-            judge = rounds.train_judge(round=round, by=None, config={"seed": self.seed})
+            judge = rounds.train_judge(
+                round=round, by=None, config={"seed": self.seed} | self.reward_config
+            )
             figures.update(self._finished(judge))
         with self._step("PPO") as figures:
-            config = {"seed": self.seed} | ({"updates": self.updates} if self.updates else {})
+            config = {"seed": self.seed} | self.policy_config
+            if self.updates:
+                config["updates"] = self.updates
             ppo = rounds.train_policy(round=round, by=None, config=config)
             figures.update(self._finished(ppo))
         with self._step("serve the new policy, compare it blind") as figures:

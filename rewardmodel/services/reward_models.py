@@ -9,9 +9,8 @@ from labeling import artifacts, errors
 from labeling.models import Policy, Snapshot, User
 from rewardmodel.models import RewardModel
 
-# Fewer pairs than this say nothing: a held-out accuracy would be a handful of coin flips.
-FEWEST_TRAIN_PAIRS = 20
-FEWEST_TEST_PAIRS = 4
+# The training program's own limits, repeated here because the web process can't load it (torch).
+FEWEST = {"min_train_pairs": 50, "min_test_pairs": 10}
 
 
 @transaction.atomic
@@ -23,7 +22,7 @@ def start_reward_model(
     Raises:
         TooFewPairs: with the number that is missing.
     """
-    check_enough(snapshot)
+    check_enough(snapshot, config or {})
     if not base.checkpoint:
         raise errors.NotReady(f"{base} has no weights to start from; choose another policy.")
     run = RewardModel.objects.create(
@@ -33,14 +32,16 @@ def start_reward_model(
     return run
 
 
-def check_enough(snapshot: Snapshot) -> None:
-    for name, there, fewest in (
-        ("training", snapshot.train_pairs, FEWEST_TRAIN_PAIRS),
-        ("held-out", snapshot.test_pairs, FEWEST_TEST_PAIRS),
+def check_enough(snapshot: Snapshot, config: dict[str, Any]) -> None:
+    """Refuse to train on less than teaches, or to measure on less than tells."""
+    limits = FEWEST | {name: value for name, value in config.items() if name in FEWEST}
+    for words, there, fewest in (
+        ("training", snapshot.train_pairs, limits["min_train_pairs"]),
+        ("held-out", snapshot.test_pairs, limits["min_test_pairs"]),
     ):
         if there < fewest:
             raise errors.TooFewPairs(
-                f"There are {there} {name} pairs, and at least {fewest} are needed: "
+                f"There are {there} {words} pairs, and at least {fewest} are needed: "
                 f"{fewest - there} more. Let labelers judge more pairs, then try again."
             )
 

@@ -122,8 +122,7 @@ def start_duel(*, round: Round, by: User | None) -> Campaign:
     held_out = [p for p in campaign.prompts.order_by("id") if split_of(p.digest) == "test"]
     serve(run.policy, run.parent)
     request_responses(campaign=duel, prompts=held_out[:DUEL_PROMPTS])
-    change_status(campaign=duel, to=Campaign.Status.OPEN)
-    round.duel = duel
+    round.duel = duel = change_status(campaign=duel, to=Campaign.Status.OPEN)
     round.save(update_fields=["duel"])
     return duel
 

@@ -17,7 +17,7 @@ from labeling.models import Snapshot
 from rewardmodel.following import follow, succeeded
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
-from rewardmodel.services.reward_models import start_reward_model
+from rewardmodel.services.reward_models import FEWEST, start_reward_model
 from rewardmodel.services.runs import cancel
 
 Status = TrainingRun.Status
@@ -224,8 +224,15 @@ def test_too_few_pairs_are_refused_with_the_number_missing(run, policy):
         digest="1" * 64,
         artifact_url="nowhere",
         recipe={},
-        train_pairs=13,
+        train_pairs=43,
         test_pairs=20,
     )
     with pytest.raises(errors.TooFewPairs, match="7 more"):
         start_reward_model(snapshot=few, base=policy, by=None)
+
+
+def test_the_page_and_the_program_ask_for_the_same_number_of_pairs():
+    from rewardmodel.learning.training import RewardTraining
+
+    program = RewardTraining()
+    assert {name: getattr(program, name) for name in FEWEST} == FEWEST
