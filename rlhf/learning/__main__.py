@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from rewardmodel.learning.rundirectory import (
     EXIT_DONE,
@@ -87,6 +88,7 @@ def run(directory: RunDirectory) -> None:
     if directory.finished:
         return
     directory.begin()
+    logging.disable_progress_bar()  # a log is read line by line
     with directory.stopping_at_once():
         start, config = settings(directory.config())
         tokenizer = AutoTokenizer.from_pretrained(start.model)

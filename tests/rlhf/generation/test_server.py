@@ -194,3 +194,30 @@ def test_health_of_a_server_that_is_away_is_a_sentence(server):
 def test_no_server_at_all_names_the_setting():
     with pytest.raises(ValueError, match="VLLM_BASE_URL"):
         VllmServers([])
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_a_real_server_answers_many_questions_at_once_with_seeds_and_counts(vllm_server):
+    servers = VllmServers([vllm_server])
+    france = [{"role": "user", "content": "What is the capital of France?"}]
+    greedy = Sampling(temperature=0.0, max_tokens=16)
+    seeded = [Sampling(seed=seed, max_tokens=12) for seed in (1, 1, 2)]
+    answers = servers.generate("smollm2-v0", [france] * 4, [greedy, *seeded])
+    assert "Paris" in answers[0].text
+    assert answers[1].token_ids == answers[2].token_ids != answers[3].token_ids
+    for answer in answers:
+        assert answer.finish_reason in ("stop", "length")
+        assert 0 < answer.token_count == len(answer.token_ids)
+    assert servers.health()[0].version.startswith("0.")
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_a_real_server_refuses_a_prompt_beyond_its_context_without_stopping_the_rest(vllm_server):
+    long = [{"role": "user", "content": "word " * 2000}]
+    refused, answered = VllmServers([vllm_server]).generate(
+        "smollm2-v0", [long, QUESTION], [Sampling(max_tokens=4)] * 2
+    )
+    assert refused.finish_reason == "refused"
+    assert answered.text
