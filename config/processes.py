@@ -85,6 +85,8 @@ class Supervisor:
                 state not in DOWN for name, state in self.states().items() if name != "valkey"
             ):
                 time.sleep(0.1)
+            with suppress(xmlrpc.client.Fault):  # somebody else's Valkey, or none
+                self.rpc.stopProcess("valkey", True)
             self.rpc.shutdown()
         try:
             supervisor.wait(timeout=30)

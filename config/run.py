@@ -163,7 +163,7 @@ def first_pair_is_there() -> bool:
         connection.close()
 
 
-def what_it_waits_for(states: dict[str, str]) -> str:
+def what_it_waits_for(settings: ModuleType, states: dict[str, str]) -> str:
     from django.db import connection
 
     from labeling.models import Response
@@ -171,6 +171,8 @@ def what_it_waits_for(states: dict[str, str]) -> str:
     written = Response.objects.count()
     connection.close()
     servers = [f"{name} {state}" for name, state in states.items() if name.startswith("vllm")]
+    if settings.SUPERVISOR_SOCKET is None:  # they are not ours to start
+        servers = [f"vLLM is expected at {url}" for url in settings.VLLM_BASE_URLS]
     return f"{written} responses so far; {', '.join(servers)}"
 
 
@@ -193,7 +195,8 @@ def watch(supervisor: Supervisor, settings: ModuleType) -> None:
                 print(f"Pairs are ready ({time.monotonic() - started:.0f} s).", flush=True)
             elif time.monotonic() - told > NEWS:
                 told = time.monotonic()
-                print(f"  waiting for pairs: {what_it_waits_for(supervisor.states())}", flush=True)
+                reason = what_it_waits_for(settings, supervisor.states())
+                print(f"  waiting for pairs: {reason}", flush=True)
         for program, state in supervisor.states().items():
             if state in {"FATAL", "BACKOFF"} and program not in failing:
                 failing.add(program)
