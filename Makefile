@@ -1,7 +1,7 @@
 # Accord's commands. A bare machine needs make, Python 3.11 and (for the tests) Chromium; the rest
 # is installed into .venv. `make help` lists the targets.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
 PIP := PYTHONUNBUFFERED=1 $(PY) -m pip --disable-pip-version-check
 # Pip says much; a line for each 25 packages shows that it moves.
@@ -60,8 +60,8 @@ clean:  ## remove the installed packages and caches; var/, which holds the data,
 # Set-up. Each file is empty and says that its step was done after its list last changed.
 
 .venv/bin/python:
-	@command -v $(PYTHON) >/dev/null || { \
-		echo "Python 3.11 is missing; install it, or say where it is: make PYTHON=/path/to/python3.11"; \
+	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 with venv is missing; install it, or name it: make PYTHON=/path/to/python3.11"; \
 		exit 1; }
 	@echo "Making .venv ..."
 	@$(PYTHON) -m venv .venv
