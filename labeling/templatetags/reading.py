@@ -38,15 +38,16 @@ def tone(status: str) -> str:
 
 
 @register.filter
-def percent(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value * 100:.{digits}f} %"
+def percent(value: Any, digits: int = 1) -> str:
+    """A share; a dash where there is none (templates hand over "" for what is missing)."""
+    return f"{value * 100:.{digits}f} %" if isinstance(value, int | float) else "–"
 
 
 @register.filter
 def short(value: Any) -> str:
     """A number as short as it can be read; text and nothing as they are."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–" if value is None else str(value)
+        return "–" if value is None or value == "" else str(value)
     return f"{value:,}" if isinstance(value, int) else figure(value)
 
 

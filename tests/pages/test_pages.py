@@ -1,0 +1,282 @@
+"""All the pages: who may open them, what they say, and that everybody can use them."""
+
+import io
+import json
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from labeling.models import Campaign, Judgment, Policy, Snapshot
+from rewardmodel.models import RewardModel
+from rlhf.models import ResponseRequest, Round
+from tests.cast import PASSWORD, judge
+from tests.pages.scene import Scene, set_scene, unfinished
+
+
+@pytest.fixture
+def scene(db: None, settings: Any, tmp_path: Any) -> Scene:
+    settings.VAR = tmp_path
+    return set_scene()
+
+
+def addresses(scene: Scene) -> list[str]:
+    """Every page, as the engineer sees them."""
+    running = unfinished(scene)
+    return [
+        "/",
+        reverse("labeling:choose"),
+        reverse("labeling:work", args=[scene.campaign.pk]),
+        reverse("labeling:campaigns"),
+        reverse("labeling:create"),
+        reverse("labeling:campaign", args=[scene.campaign.pk]),
+        reverse("labeling:edit", args=[scene.campaign.pk]),
+        reverse("rewardmodel:list"),
+        reverse("rewardmodel:run", args=[scene.reward_model.pk]),
+        reverse("rewardmodel:run", args=[running.pk]),
+        reverse("rewardmodel:train", args=[scene.reward_model.snapshot_id]),
+        reverse("rlhf:policies"),
+        reverse("rlhf:policy", args=[scene.child.pk]),
+        reverse("rlhf:run", args=[scene.policy_run.pk]),
+        reverse("rlhf:rounds"),
+        reverse("rlhf:round", args=[scene.round.pk]),
+        "/nothing/",
+    ]
+
+
+# Every rule of WCAG 2.2 AA and axe's own in one theme; what depends on colours in the other too.
+RULES = {
+    "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "dark": ["cat.color"],
+}
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_axe_finds_nothing_on_any_page_in_either_theme(page, live_server, sign_in, scene):
+    found = []
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.emulate_media(reduced_motion="reduce", color_scheme="light")
+    for address in ["/accounts/login/", *addresses(scene)]:
+        if address == "/":
+            sign_in(scene.engineer)
+        page.goto(live_server.url + address)
+        page.wait_for_timeout(150)  # the parts that load themselves
+        for theme, tags in RULES.items():
+            page.emulate_media(color_scheme=theme)
+            results = Axe().run(page, options={"runOnly": tags}).response
+            assert results["passes"], f"axe checked nothing at {address}"
+            found += [
+                f"{address} ({theme}): {v['id']} {v['help']}: {v['nodes'][0]['html'][:200]}"
+                for v in results["violations"]
+            ]
+    assert not found, "\n".join(found)
+    # The content security policy would complain here about anything inline.
+    assert not [text for text in complaints if "Content Security Policy" in text]
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_the_theme_is_remembered(page, live_server, alice):
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{live_server.url}/accounts/login/")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Hello, alice")).to_be_visible()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_no_page_is_wider_than_a_phone(page, live_server, sign_in, scene):
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(scene.engineer)
+    for address in addresses(scene):
+        page.goto(live_server.url + address)
+        page.wait_for_timeout(150)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, f"{address} is {width} pixels wide"
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_a_running_page_follows_its_run_to_the_end(page, live_server, sign_in, scene):
+    run = unfinished(scene)
+    sign_in(scene.engineer)
+    page.goto(live_server.url + reverse("rewardmodel:run", args=[run.pk]))
+    expect(page.get_by_text("step 37 of 120")).to_be_visible()
+    page.locator("#curve-0-table summary").click()
+    RewardModel.objects.filter(pk=run.pk).update(step=60)
+    expect(page.get_by_text("step 60 of 120")).to_be_visible()
+    expect(page.locator("#curve-0-table")).to_have_attribute("open", "")
+    RewardModel.objects.filter(pk=run.pk).update(status="failed", error="Out of memory.")
+    expect(page.get_by_text("Out of memory.")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel the run")).to_have_count(0)
+
+
+# Without a browser -------------------------------------------------------------------------------
+
+
+def test_every_page_answers_the_engineer(client, scene):
+    client.force_login(scene.engineer)
+    for address in addresses(scene):
+        expected = 404 if address == "/nothing/" else 200
+        assert client.get(address).status_code == expected, address
+
+
+def test_labelers_and_strangers_do_not_see_the_managers_pages(client, scene, mallory):
+    for who in (scene.labeler, mallory):
+        client.force_login(who)
+        for address in addresses(scene)[3:-1]:
+            assert client.get(address).status_code in (403, 404), address
+
+
+def test_a_manager_does_not_steer_training(client, scene):
+    client.force_login(scene.manager)
+    assert client.get(reverse("rlhf:round", args=[scene.round.pk])).status_code == 403
+    settle = reverse("rlhf:round_settle", args=[scene.round.pk])
+    assert client.post(settle, {"decision": "promoted", "reason": "x"}).status_code == 403
+    promote = reverse("rlhf:promote", args=[scene.child.pk])
+    assert client.post(promote).status_code == 403
+    assert not Round.objects.get().decision
+
+
+def test_nobody_gets_in_without_signing_in(client, scene):
+    for address in addresses(scene)[:-1]:
+        assert client.get(address).headers["Location"].startswith("/accounts/login/")
+
+
+def test_the_campaign_page_says_that_vllm_is_down_and_how_many_wait(client, scene):
+    client.force_login(scene.manager)
+    waiting = ResponseRequest.objects.first()
+    ResponseRequest.objects.filter(pk=waiting.pk).update(
+        status="queued", response=None, error="No inference server answers."
+    )
+    page = client.get(reverse("rlhf:generation", args=[scene.campaign.pk])).content.decode()
+    assert "No inference server answers. 1 response waits" in " ".join(page.split())
+
+
+def test_a_manager_makes_a_campaign_and_opens_it(client, scene, policy):
+    client.force_login(scene.manager)
+    response = client.post(
+        reverse("labeling:create"),
+        {
+            "name": "Honesty",
+            "strength": 2,
+            "overlap": 1,
+            "lease_minutes": 10,
+            "flags": "unsafe, wrong language",
+            "labelers": [scene.labeler.pk],
+            "new_prompts": "Is the moon far?\n\nWho are you?",
+            "policies": [policy.pk],
+            "responses": 2,
+            "temperature": 0.7,
+            "max_tokens": 64,
+        },
+    )
+    made = Campaign.objects.get(name="Honesty")
+    assert response.headers["Location"] == reverse("labeling:campaign", args=[made.pk])
+    assert made.flags == ["unsafe", "wrong language"]
+    assert made.prompts.count() == 2
+    assert made.entrants.get().temperature == 0.7
+    assert set(made.memberships.values_list("user__username", "role")) == {
+        ("maria", "manager"),
+        ("lea", "labeler"),
+    }
+    client.post(reverse("rlhf:pairs", args=[made.pk]))
+    assert ResponseRequest.objects.filter(campaign=made).count() == 4
+    client.post(reverse("labeling:status", args=[made.pk]), {"to": "open"})
+    made.refresh_from_db()
+    assert made.status == "open"
+
+
+def test_a_campaign_with_mistakes_is_given_back_with_what_is_wrong(client, scene):
+    client.force_login(scene.manager)
+    response = client.post(reverse("labeling:create"), {"name": "", "overlap": 0})
+    assert response.status_code == 422
+    assert "This field is required." in response.content.decode()
+
+
+def test_an_edit_keeps_who_already_labels(client, scene):
+    client.force_login(scene.manager)
+    address = reverse("labeling:edit", args=[scene.campaign.pk])
+    form = client.get(address).context["form"]
+    data = {
+        name: value
+        for name, value in ((f.html_name, f.value()) for f in form)
+        if value not in (None, False)
+    }
+    data["labelers"] = [user.pk for user in form.initial["labelers"]]
+    data["guidelines"] = "Be fair."
+    assert client.post(address, data).status_code == 302
+    scene.campaign.refresh_from_db()
+    assert scene.campaign.guidelines == "Be fair."
+    assert scene.campaign.memberships.count() == 3
+    assert scene.campaign.flags[0] == "unsafe"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_an_export_has_people_only_unless_asked(client, campaign, simon, carol, alice, fill, form):
+    campaign.memberships.create(user=simon, role="labeler")
+    fill(campaign, 2)
+    judge(alice, campaign)
+    judge(simon, campaign)
+    client.force_login(carol)
+    address = reverse("labeling:export", args=[campaign.pk])
+    for query, expected in (({}, 1), ({"simulated": "on"}, 2)):
+        response = client.get(address, {"format": form, **query})
+        content = b"".join(response.streaming_content)
+        rows = (
+            [json.loads(line) for line in content.splitlines()]
+            if form == "jsonl"
+            else pq.read_table(io.BytesIO(content)).to_pylist()
+        )
+        assert len(rows) == expected
+        assert rows[0]["chosen"][0]["role"] == "assistant"
+
+
+def test_an_import_says_what_came_in_and_a_bad_line_stops_all_of_it(client, campaign, carol):
+    client.force_login(carol)
+    address = reverse("labeling:import", args=[campaign.pk])
+    good = '{"prompt": "Why?", "chosen": "Because.", "rejected": "No."}\n'
+    for content, count in ((good + "{broken\n", 0), (good, 1)):
+        file = io.BytesIO(content.encode())
+        file.name = "some.jsonl"
+        response = client.post(address, {"file": file}, follow=True)
+        assert Judgment.objects.count() == count
+        text = " ".join(response.content.decode().split())
+        assert ("1 preferences imported" in text) if count else ("Line 2" in text)
+
+
+def test_a_snapshot_and_too_few_pairs_to_train_on(client, scene, settings, tmp_path):
+    settings.ARTIFACTS_URL = f"file://{tmp_path}"
+    client.force_login(scene.engineer)
+    client.post(reverse("labeling:snapshot", args=[scene.campaign.pk]))
+    taken = Snapshot.objects.exclude(pk=scene.reward_model.snapshot_id).get()
+    response = client.post(reverse("rewardmodel:train", args=[taken.pk]), {"base": scene.parent.pk})
+    assert response.status_code == 422
+    assert "are needed" in response.content.decode()
+
+
+def test_a_round_is_decided_by_hand_with_a_reason(client, scene):
+    client.force_login(scene.engineer)
+    address = reverse("rlhf:round_settle", args=[scene.round.pk])
+    assert client.post(address, {"decision": "promoted"}).status_code == 422
+    client.post(address, {"decision": "promoted", "reason": "It reads better."})
+    decided = Round.objects.get()
+    assert decided.decision == "promoted"
+    assert decided.decided_by == scene.engineer
+    assert Policy.objects.get(slot__isnull=False) == scene.child
+
+
+def test_a_finished_run_can_not_be_cancelled(client, scene):
+    client.force_login(scene.engineer)
+    address = reverse("rlhf:cancel", args=[scene.policy_run.pk])
+    page = client.post(address, follow=True).content.decode()
+    assert "This run has ended, so there is nothing to cancel." in page
