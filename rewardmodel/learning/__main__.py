@@ -16,7 +16,7 @@ from transformers import AutoTokenizer
 from rewardmodel.learning.artifact import Card, save_artifact
 from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.evaluation import figures
-from rewardmodel.learning.model import RewardModel, load_trunk
+from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
 from rewardmodel.learning.rundirectory import (
     EXIT_DONE,
@@ -55,12 +55,13 @@ def _run(run: RunDirectory) -> None:
         config = reward_training(settings)
         pairs = read_pairs(run.rows())
         check_enough(config, pairs)
-        chat = Chat(AutoTokenizer.from_pretrained(settings["model"]))
+        folder = model_folder(settings["model"])
+        chat = Chat(AutoTokenizer.from_pretrained(folder))
         train_set, test_set = (
             fit([pair for pair in pairs if pair.split == split], chat, config.max_length)
             for split in ("train", "test")
         )
-        learner = _learner(run, settings["model"], config, chat, train_set)
+        learner = _learner(run, folder, config, chat, train_set)
 
     for metrics in train(config, learner, train_set.examples, test_set.examples):
         run.report(metrics)
@@ -110,14 +111,14 @@ def check_enough(config: RewardTraining, pairs: list[Pair]) -> None:
 
 
 def _learner(
-    run: RunDirectory, folder: str, config: RewardTraining, chat: Chat, train_set: Fitting
+    run: RunDirectory, folder: Path, config: RewardTraining, chat: Chat, train_set: Fitting
 ) -> Learner:
     """A learner at the newest checkpoint, or at the beginning."""
     if not train_set.examples:
         raise ValueError(f"No pair fits into {config.max_length} tokens; raise max_length.")
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trunk = load_trunk(Path(folder), config.trunk_layers)
+    trunk = load_trunk(folder, config.trunk_layers)
     model = RewardModel(trunk, chat.padding, packing=config.packing).to(device)
     learner = Learner(config, model, len(train_set.examples))
     checkpoint = run.newest_checkpoint()

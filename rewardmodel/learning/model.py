@@ -75,6 +75,17 @@ def initialise(head: nn.Linear) -> None:
     nn.init.zeros_(head.bias)
 
 
+def model_folder(path: str | Path) -> Path:
+    """The folder of a saved model.
+
+    Raises:
+        ValueError: there is none. (transformers would look for it on the internet.)
+    """
+    if not (Path(path) / "config.json").exists():
+        raise ValueError(f"There is no model in {path}; name a folder with a config.json.")
+    return Path(path)
+
+
 def load_trunk(folder: Path, layers: int = 0) -> PreTrainedModel:
     """The transformer of a saved model in float32, without its language model head.
 
@@ -85,9 +96,7 @@ def load_trunk(folder: Path, layers: int = 0) -> PreTrainedModel:
     Raises:
         ValueError: the folder holds no model, or fewer layers.
     """
-    if not (Path(folder) / "config.json").exists():
-        raise ValueError(f"There is no model in {folder}; name a folder with a config.json.")
-    trunk = AutoModel.from_pretrained(folder, dtype=torch.float32)
+    trunk = AutoModel.from_pretrained(model_folder(folder), dtype=torch.float32)
     present = trunk.config.num_hidden_layers
     if layers > present:
         raise ValueError(f"The model has {present} layers, not {layers}; lower trunk_layers.")

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-WORDS = "the cat sat on a warm mat and looked at rain today".split()
+WORDS = ["the", "cat", "sat", "on", "a", "warm", "mat", "and", "looked", "at", "rain", "today"]
 
 
 def planted_rows(count: int, seed: int = 0, every: int = 5) -> list[dict[str, Any]]:

@@ -1,0 +1,199 @@
+"""The program as its caller sees it: a directory, exit codes, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors import safe_open
+
+from rewardmodel.learning.__main__ import main
+from rewardmodel.learning.artifact import load_scorer
+from rewardmodel.learning.rundirectory import RunDirectory
+from tests.rewardmodel.learning.planted import planted_rows, write_run
+
+FAST = {"trainable": "full", "learning_rate": 3e-3, "epochs": 3, "evaluate_every": 10}
+NOT_REPEATABLE = ("seconds", "tokens_per_second")
+
+
+@pytest.fixture(autouse=True)
+def same_signal_handler_after():
+    previous = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, previous)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that nothing disturbed."""
+    previous = signal.getsignal(signal.SIGTERM)
+    run = write_run(tmp_path_factory.mktemp("trained"), tiny, planted_rows(300), **FAST)
+    assert main(run) == 0
+    signal.signal(signal.SIGTERM, previous)
+    return run
+
+
+def start(run: Path) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "rewardmodel.learning", str(run)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_steps(run: Path, steps: int) -> None:
+    until = time.monotonic() + 120
+    while len(RunDirectory(run).metrics()) < steps:
+        assert time.monotonic() < until, "the program told nothing"
+        time.sleep(0.005)
+
+
+def curve(run: Path) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in line.items() if name not in NOT_REPEATABLE}
+        for line in RunDirectory(run).metrics()
+    ]
+
+
+def figures(run: Path) -> dict[str, Any]:
+    return json.loads((run / "result" / "result.json").read_text())
+
+
+def test_it_learns_a_planted_preference(trained: Path):
+    found = figures(trained)
+    assert found["accuracy"] > 0.9
+    assert found["accuracy_low"] <= found["accuracy"] <= found["accuracy_high"] + 1e-9
+    assert (found["train_pairs"], found["test_pairs"]) == (240, 60)
+    assert found["majority_baseline"] == 0.5
+    assert curve(trained)[0]["loss"] > curve(trained)[-1]["loss"]
+
+
+def test_the_result_scores_the_planted_word_and_has_mean_zero(trained: Path):
+    scorer = load_scorer(trained / "result")
+    rows = [row for row in planted_rows(300) if row["split"] == "test"]
+    prompts = [row["prompt"] for row in rows]
+    chosen = scorer.score(prompts, [row["chosen"] for row in rows])
+    rejected = scorer.score(prompts, [row["rejected"] for row in rows])
+    assert sum(a > b for a, b in zip(chosen, rejected, strict=True)) / len(rows) > 0.9
+    assert sum(chosen + rejected) == pytest.approx(0, abs=1.0)  # sum of 120 scores
+
+
+def test_scoring_many_is_scoring_each(trained: Path):
+    scorer = load_scorer(trained / "result")
+    prompts = [row["prompt"] for row in planted_rows(5)] * 2
+    answers = [row["chosen"] for row in planted_rows(5)] + ["no"] * 5
+    together = scorer.score(prompts, answers)
+    alone = [scorer.score([p], [a])[0] for p, a in zip(prompts, answers, strict=True)]
+    assert together == pytest.approx(alone, abs=0.05)  # bfloat16 where the processor has it
+
+
+def test_a_policy_with_another_template_or_other_tokens_is_refused(trained: Path):
+    scorer = load_scorer(trained / "result")
+    tokenizer = scorer.chat.tokenizer
+    scorer.check_matches(tokenizer)
+    template, tokenizer.chat_template = tokenizer.chat_template, "{{ messages }}"
+    with pytest.raises(ValueError, match="chat templates"):
+        scorer.check_matches(tokenizer)
+    tokenizer.chat_template = template
+    tokenizer.add_tokens(["brandnewword"])
+    with pytest.raises(ValueError, match="tokenizers"):
+        scorer.check_matches(tokenizer)
+
+
+def test_starting_a_finished_run_again_does_nothing(trained: Path):
+    before = (trained / "metrics.jsonl").read_text()
+    assert main(trained) == 0
+    assert (trained / "metrics.jsonl").read_text() == before
+
+
+@pytest.mark.parametrize("trainable", ["top", "lora", "head"])
+def test_a_part_of_the_model_learns_too(tiny: Path, tmp_path: Path, trainable: str):
+    changed = {**FAST, "trainable": trainable, "top_layers": 1, "learning_rate": 1e-2}
+    run = write_run(tmp_path / "run", tiny, planted_rows(300), **changed)
+    assert main(run) == 0
+    assert figures(run)["accuracy"] > (0.6 if trainable == "head" else 0.9)
+    with safe_open(run / "result" / "model.safetensors", "pt") as saved:
+        assert not [name for name in saved.keys() if "lora" in name]  # noqa: SIM118
+    scorer = load_scorer(run / "result")
+    assert len(scorer.score([[{"role": "user", "content": "cat"}]], ["please"])) == 1
+
+
+def test_fewer_layers_of_the_trunk_can_be_used_and_are_what_is_saved(tiny: Path, tmp_path: Path):
+    run = write_run(tmp_path / "run", tiny, planted_rows(120), **FAST, trunk_layers=1)
+    assert main(run) == 0
+    assert load_scorer(run / "result").model.trunk.config.num_hidden_layers == 1
+
+
+def test_a_killed_run_goes_on_to_the_same_curve_bit_for_bit(
+    tiny: Path, trained: Path, tmp_path: Path
+):
+    run = write_run(tmp_path / "run", tiny, planted_rows(300), **FAST, checkpoint_every=7)
+    program = start(run)
+    wait_for_steps(run, 10)
+    program.kill()
+    program.communicate()
+    assert not (run / "result").exists()
+    assert RunDirectory(run).newest_checkpoint() is not None
+
+    assert main(run) == 0
+    assert curve(run) == curve(trained)
+    assert figures(run) == figures(trained)
+
+
+def test_sigterm_saves_and_the_same_command_finishes(tiny: Path, tmp_path: Path):
+    run = write_run(tmp_path / "run", tiny, planted_rows(300), **FAST)
+    program = start(run)
+    wait_for_steps(run, 3)
+    program.send_signal(signal.SIGTERM)
+    program.communicate()
+    assert program.returncode == 75
+    assert RunDirectory(run).newest_checkpoint() is not None
+
+    assert main(run) == 0
+    assert [line["step"] for line in curve(run)] == list(range(1, 46))
+
+
+def test_too_few_pairs_are_refused_in_one_sentence_with_the_number_missing(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(write_run(tmp_path / "run", tiny, planted_rows(50))) == 1
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors
+    assert errors.strip().splitlines()[-1].startswith("10 more train pairs are needed")
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"trainable": "half"}, "full, top, lora, head"),
+        ({"learning_rat": 1e-3}, "unknown settings: learning_rat"),
+        ({"model": "/nowhere"}, "no model in /nowhere"),
+        ({"label_smoothing": 0.5}, "label_smoothing"),
+        ({"epochs": "two"}, "wrong type"),
+    ],
+)
+def test_wrong_settings_are_told_in_one_sentence(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changed, sentence
+):
+    settings = {"model": tiny, **changed}
+    run = write_run(tmp_path / "run", rows=planted_rows(100), **settings)
+    assert main(run) == 1
+    assert sentence in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_identical_responses_are_refused_with_their_line(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    rows = planted_rows(100)
+    rows[41]["rejected"] = rows[41]["chosen"]
+    assert main(write_run(tmp_path / "run", tiny, rows)) == 1
+    assert "line 42 has two identical responses" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from rewardmodel.learning import training
+from rewardmodel.learning.model import RewardModel, initialise, load_trunk
+from rewardmodel.learning.pairs import Example, Pair, fit
+from rewardmodel.learning.training import Learner, RewardTraining, pair_losses, share, train
+from tests.rewardmodel.learning.planted import planted_rows
+
+
+@pytest.fixture
+def examples(chat) -> list[Example]:
+    return fit([Pair(**row) for row in planted_rows(40)], chat, 512).examples
+
+
+def learner(config: RewardTraining, tiny, pairs: int = 40) -> Learner:
+    torch.manual_seed(config.seed)
+    return Learner(config, RewardModel(load_trunk(tiny), padding=0), pairs)
+
+
+def losses(config: RewardTraining, tiny, examples: list[Example]) -> list[float]:
+    made = learner(config, tiny)
+    return [metrics["loss"] for metrics in train(config, made, examples, [])]
+
+
+def test_how_a_batch_is_split_into_passes_changes_no_result(tiny, examples):
+    whole = RewardTraining(trainable="full", precision="fp32", tokens_per_pass=100_000)
+    split = RewardTraining(trainable="full", precision="fp32", tokens_per_pass=64)
+    assert losses(whole, tiny, examples) == pytest.approx(losses(split, tiny, examples), abs=1e-4)
+
+
+def test_packed_and_padded_training_give_the_same_curve(tiny, examples):
+    config = RewardTraining(trainable="full", precision="fp32")
+    padded = learner(config, tiny)
+    padded.model = RewardModel(padded.model.trunk, padding=0, packing=False)
+    torch.manual_seed(config.seed)
+    curves = []
+    for packing in (True, False):
+        torch.manual_seed(0)
+        made = Learner(config, RewardModel(load_trunk(tiny), 0, packing=packing), 40)
+        curves.append([metrics["loss"] for metrics in train(config, made, examples, [])])
+    assert curves[0] == pytest.approx(curves[1], abs=1e-4)
+
+
+def test_a_step_whose_loss_is_not_finite_changes_nothing_and_is_counted(tiny, examples):
+    config = RewardTraining(trainable="full")
+    made = learner(config, tiny)
+    before = {name: value.clone() for name, value in made.model.named_parameters()}
+    poison = made.model.head.register_forward_hook(lambda *seen: seen[-1] * math.nan)
+    metrics = training.learn(config, made, examples[:4])
+    poison.remove()
+    assert metrics["skipped"] == 1
+    assert all(torch.equal(before[name], value) for name, value in made.model.named_parameters())
+    assert math.isfinite(training.learn(config, made, examples[:4])["loss"])
+
+
+def test_too_many_steps_that_are_not_finite_end_the_run_with_a_sentence(tiny, examples):
+    config = RewardTraining(trainable="full", max_skipped=1, epochs=9)
+    made = learner(config, tiny)
+    with torch.no_grad():
+        made.model.head.weight.fill_(math.nan)
+    with pytest.raises(ValueError, match=r"not a finite number in 2 steps; lower learning_rate"):
+        list(train(config, made, examples, []))
+
+
+def test_a_pair_counts_by_its_weight(examples):
+    def weighted(weight: float) -> float:
+        pair = Pair(**{**planted_rows(1)[0], "weight": weight})
+        config = RewardTraining(centring=0.5)
+        example = Example(pair, examples[0].group)
+        return pair_losses(config, torch.tensor([[1.0, 0.5]]), [example]).item()
+
+    assert weighted(3.0) == pytest.approx(3 * weighted(1.0))
+
+
+def test_the_strength_of_a_label_becomes_a_margin(examples):
+    scores = torch.tensor([[1.0, 0.5]])
+    config = RewardTraining(margin_scale=2.0, centring=0.0)
+    found = pair_losses(config, scores, examples[:1]).item()  # planted margin 0.5
+    assert found == pytest.approx(math.log(1 + math.exp(-(1.0 - 0.5 - 2.0 * 0.5))))
+
+
+def test_equal_scores_are_half_right():
+    assert training.accuracy(torch.tensor([[1.0, 1.0], [2.0, 1.0]])) == 0.75
+
+
+def test_every_pair_is_learned_once_an_epoch(tiny, examples, monkeypatch):
+    config = RewardTraining(trainable="full", epochs=2, batch_size=6)
+    seen: list[int] = []
+
+    def learn(config, made, batch):
+        seen.extend(example.pair.id for example in batch)
+        made.step += 1
+        return {}
+
+    monkeypatch.setattr(training, "learn", learn)
+    list(train(config, learner(config, tiny), examples, []))
+    assert sorted(seen[:40]) == sorted(seen[40:]) == list(range(40))
+    assert seen[:40] != seen[40:]
+
+
+@pytest.mark.parametrize(("schedule", "last"), [("cosine", 0.1), ("linear", 0.1), ("constant", 1)])
+def test_the_learning_rate_rises_then_follows_its_schedule(schedule, last):
+    config = RewardTraining(schedule=schedule, warmup=0.1)
+    rates = [share(step, 100, config) for step in range(101)]
+    assert rates[:10] == sorted(rates[:10])
+    assert max(rates) == 1.0
+    assert rates[-1] == pytest.approx(last)
+
+
+def test_the_head_starts_with_the_spread_of_the_paper():
+    torch.manual_seed(0)
+    head = nn.Linear(9999, 1)
+    initialise(head)
+    assert head.bias.item() == 0
+    assert head.weight.std().item() == pytest.approx(1 / math.sqrt(10_000), rel=0.05)
+
+
+def test_the_model_gives_the_same_score_twice_while_it_trains(tiny, examples):
+    model = RewardModel(load_trunk(tiny), padding=0).train()
+    groups = [example.group for example in examples[:2]]
+    assert torch.equal(model(model.batch(groups)), model(model.batch(groups)))
