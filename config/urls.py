@@ -11,6 +11,7 @@ urlpatterns = [
     path("accounts/login/", auth.LoginView.as_view(), name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path("healthz", healthz, name="healthz"),
+    path("api/", include("labeling.api.urls")),
     path("", include("labeling.urls")),
     path("", include("rewardmodel.urls")),
     path("", include("rlhf.urls")),

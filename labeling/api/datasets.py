@@ -1,0 +1,65 @@
+"""Preferences over HTTP: take them in, hand them out."""
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.access import campaign_for
+from labeling.models import Judgment, Membership
+from labeling.services.exports import jsonl_lines, preference_rows
+from labeling.services.imports import import_preferences
+
+
+class Preferences(APIView):
+    """The preferences of a campaign, for those who manage it."""
+
+    parser_classes = [MultiPartParser]
+
+    class Input(serializers.Serializer):  # type: ignore[type-arg]
+        file = serializers.FileField(help_text="JSONL (TRL or HH-RLHF layout), may be gzipped")
+
+    class Report(serializers.Serializer):  # type: ignore[type-arg]
+        preferences = serializers.IntegerField()
+        discarded = serializers.IntegerField()
+        repeated = serializers.IntegerField()
+        not_comparable = serializers.IntegerField()
+
+    class Query(serializers.Serializer):  # type: ignore[type-arg]
+        simulated = serializers.BooleanField(default=False)
+        ai = serializers.BooleanField(default=False)
+
+    @extend_schema(request=Input, responses={201: Report})
+    def post(self, request: Request, pk: int) -> Response:
+        """Import a file: all of it, or nothing and the reason with its line."""
+        campaign = campaign_for(request.user, pk, Membership.Role.MANAGER)
+        given = self.Input(data=request.data)
+        given.is_valid(raise_exception=True)
+        file: UploadedFile = given.validated_data["file"]
+        report = import_preferences(
+            campaign=campaign,
+            file=file,
+            name=file.name or "upload",
+            by=request.user,
+            now=timezone.now(),
+        )
+        return Response(self.Report(report).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(parameters=[Query], responses={200: OpenApiTypes.STR})
+    def get(self, request: Request, pk: int) -> StreamingHttpResponse:
+        """Export as JSONL, streamed; simulated and AI judgments only when asked for."""
+        campaign = campaign_for(request.user, pk, Membership.Role.MANAGER)
+        asked = self.Query(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        kinds = [Judgment.JudgeKind.PERSON]
+        kinds += [Judgment.JudgeKind.SIMULATION] if asked.validated_data["simulated"] else []
+        kinds += [Judgment.JudgeKind.AI] if asked.validated_data["ai"] else []
+        return StreamingHttpResponse(
+            jsonl_lines(preference_rows(campaign, kinds)), content_type="application/x-ndjson"
+        )
