@@ -10,6 +10,8 @@ LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 24.0
 
 MOST_POINTS = 240  # more can't be told apart at this width
 MOST_ROWS = 40  # of the table behind a chart
+LARGEST = 1e100  # what is beyond has diverged, like infinity, and is left out
+FINEST = 1e-9  # a range this small beside its numbers is drawn as a level line
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Chart:
 def line_chart(key: str, title: str, series: Sequence[Series], unit: str = "") -> Chart | None:
     """A chart of the series' finite points, or None when there is nothing to draw yet."""
     shown = [
-        Series(one.name, [(x, y) for x, y in one.points if math.isfinite(x) and math.isfinite(y)])
+        Series(one.name, [(x, y) for x, y in one.points if drawable(x) and drawable(y)])
         for one in series
     ]
     shown = [one for one in shown if one.points]
@@ -105,10 +107,15 @@ def line_chart(key: str, title: str, series: Sequence[Series], unit: str = "") -
     )
 
 
+def drawable(value: float) -> bool:
+    return math.isfinite(value) and abs(value) < LARGEST
+
+
 def nice_ticks(low: float, high: float, count: int = 4, *, whole: bool = False) -> list[float]:
     """About `count` round numbers that span the range: steps of 1, 2 or 5 times a power of ten."""
-    if low == high:
-        margin = abs(low) * 0.1 or 1.0
+    size = max(abs(low), abs(high))
+    if high - low <= size * FINEST or size < 1 / LARGEST:
+        margin = size * 0.1 if size >= 1 / LARGEST else 1.0
         low, high = low - margin, high + margin
     rough = (high - low) / count
     magnitude = 10.0 ** math.floor(math.log10(rough))
@@ -116,7 +123,7 @@ def nice_ticks(low: float, high: float, count: int = 4, *, whole: bool = False) 
     if whole:
         step = max(1.0, round(step))
     start, end = math.floor(low / step), math.ceil(high / step)
-    return [round(number * step, 12) for number in range(start, end + 1)]
+    return [float(f"{number * step:.12g}") for number in range(start, end + 1)]
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:

@@ -55,7 +55,8 @@ class JudgmentForm(forms.Form):
     client_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
     def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="answer-%s", **kwargs)
+        kwargs.setdefault("auto_id", "answer-%s")
+        super().__init__(*args, **kwargs)
         self.campaign = campaign
         self.fields["flags"].choices = [(flag, flag) for flag in campaign.flags]  # type: ignore[attr-defined]
         for number, aspect in enumerate(campaign.aspects):
@@ -159,7 +160,7 @@ class WordsField(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
+        text = super().to_python(value) or ""
         return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
     def validate(self, value: Any) -> None:

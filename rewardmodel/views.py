@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Snapshot
+from labeling.requests import SignedIn
 from rewardmodel.forms import TrainForm
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
@@ -47,7 +48,7 @@ CURVES = [
 
 @login_required
 @require_safe
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: SignedIn) -> HttpResponse:
     require_engineer(request.user)
     runs = RewardModel.objects.select_related("snapshot__campaign", "base")[:SHOWN]
     return render(request, "rewardmodel/list.html", {"runs": runs})
@@ -55,14 +56,14 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def detail(request: HttpRequest, pk: int) -> HttpResponse:
+def detail(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     return render(request, "rewardmodel/run.html", watched(pk))
 
 
 @login_required
 @require_safe
-def live(request: HttpRequest, pk: int) -> HttpResponse:
+def live(request: SignedIn, pk: int) -> HttpResponse:
     """The part of the page that changes while the run goes; once it has ended, the whole page."""
     require_engineer(request.user)
     context = watched(pk)
@@ -74,7 +75,7 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def train(request: HttpRequest, pk: int) -> HttpResponse:
+def train(request: SignedIn, pk: int) -> HttpResponse:
     """Start a reward model on a snapshot."""
     require_engineer(request.user)
     snapshot = get_object_or_404(Snapshot.objects.select_related("campaign"), pk=pk)
@@ -101,13 +102,13 @@ def train(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+def cancel(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     stop(request, get_object_or_404(RewardModel, pk=pk))
     return redirect("rewardmodel:run", pk)
 
 
-def stop(request: HttpRequest, run: TrainingRun) -> None:
+def stop(request: SignedIn, run: TrainingRun) -> None:
     """Cancel a run of any kind and say what happens."""
     try:
         cancel_run(run=run, now=timezone.now())

@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labeling.charts import Chart, Series, line_chart
 from rewardmodel.runs import TrainingRun
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 LOG_TAIL = 8_000  # bytes
 LONGEST_SAMPLES = 2_000_000  # bytes of samples.jsonl that are read
@@ -18,14 +21,15 @@ LONGEST_SAMPLES = 2_000_000  # bytes of samples.jsonl that are read
 class Curve:
     """A chart of a run: title, unit, and the metrics it draws under their readable names."""
 
-    title: str
-    unit: str
-    metrics: dict[str, str]
+    title: "StrOrPromise"
+    unit: "StrOrPromise"
+    metrics: "dict[str, StrOrPromise]"
 
 
 def curves(run: TrainingRun, plan: Iterable[Curve]) -> list[Chart]:
     """The charts for which the run has measured something."""
-    rows = list(run.metrics.values_list("step", "values"))
+    # each kind of run has a table of its own, which the abstract run does not know
+    rows = list(run.metrics.values_list("step", "values"))  # type: ignore[attr-defined]
     charts = [
         line_chart(
             key=f"curve-{number}",

@@ -79,18 +79,13 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "login": ("", "/accounts/login/"),
         "home": ("erik", "/"),
         "label": ("lea", f"/label/{scene.campaign.pk}/"),
-        "choose": ("lea", "/label/"),
-        "campaigns": ("maria", "/campaigns/"),
         "campaign": ("erik", f"/campaigns/{scene.campaign.pk}/"),
         "new-campaign": ("maria", "/campaigns/new/"),
-        "reward-models": ("erik", "/reward-models/"),
         "reward-model": ("erik", f"/reward-models/{scene.reward_model.pk}/"),
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),
-        "policies": ("erik", "/policies/"),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),
         "policy-run": ("erik", f"/policy-runs/{scene.policy_run.pk}/"),
         "round": ("erik", f"/rounds/{scene.round.pk}/"),
-        "not-found": ("erik", "/nothing/"),
     }
 
 

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -12,6 +12,7 @@ from labeling import errors
 from labeling.access import campaign_for, campaigns_for, manages_campaigns
 from labeling.forms import CampaignForm, ExportForm, ImportForm, KindsForm, NewCampaignForm
 from labeling.models import Campaign, Membership
+from labeling.requests import SignedIn
 from labeling.selectors.campaigns import agreement, progress
 from labeling.services.campaigns import change_status, create_campaign
 
@@ -20,7 +21,7 @@ MANAGER = Membership.Role.MANAGER
 
 @login_required
 @require_safe
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: SignedIn) -> HttpResponse:
     if not manages_campaigns(request.user):
         raise PermissionDenied
     rows = [(campaign, progress(campaign)) for campaign in campaigns_for(request.user, MANAGER)]
@@ -29,7 +30,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: SignedIn) -> HttpResponse:
     if not manages_campaigns(request.user):
         raise PermissionDenied
     form = NewCampaignForm(request.POST or None)
@@ -48,7 +49,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def edit(request: HttpRequest, pk: int) -> HttpResponse:
+def edit(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     form = CampaignForm(request.POST or None, instance=campaign)
     if request.method == "POST" and form.is_valid():
@@ -65,7 +66,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_safe
-def detail(request: HttpRequest, pk: int) -> HttpResponse:
+def detail(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     context = {
         **standing(campaign),
@@ -81,7 +82,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_safe
-def live(request: HttpRequest, pk: int) -> HttpResponse:
+def live(request: SignedIn, pk: int) -> HttpResponse:
     """The figures that move while people label."""
     campaign = campaign_for(request.user, pk, MANAGER)
     return render(request, "labeling/campaign.html#progress", standing(campaign))
@@ -89,7 +90,7 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def change(request: HttpRequest, pk: int) -> HttpResponse:
+def change(request: SignedIn, pk: int) -> HttpResponse:
     """Open, pause or close."""
     campaign = campaign_for(request.user, pk, MANAGER)
     wanted = request.POST.get("to", "")

@@ -1,12 +1,13 @@
 """Where everyone lands: what waits for this person."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from labeling.access import campaigns_for, manages_campaigns
 from labeling.models import Campaign, Membership
+from labeling.requests import SignedIn
 from labeling.selectors.campaigns import campaigns_with_work, progress
 from labeling.views.work import answered_today
 
@@ -15,7 +16,7 @@ SHOWN = 6
 
 @login_required
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedIn) -> HttpResponse:
     """Work to label, campaigns to watch, and for engineers what trains now."""
     context = {
         "to_label": campaigns_with_work(request.user),

@@ -4,7 +4,7 @@ import tempfile
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -16,6 +16,7 @@ from labeling import errors
 from labeling.access import campaign_for
 from labeling.forms import ExportForm, ImportForm, KindsForm
 from labeling.models import Membership
+from labeling.requests import SignedIn
 from labeling.services.exports import jsonl_lines, preference_rows, write_parquet
 from labeling.services.imports import import_preferences
 from labeling.services.snapshots import take_snapshot
@@ -25,7 +26,7 @@ MANAGER = Membership.Role.MANAGER
 
 @login_required
 @require_POST
-def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
+def snapshot(request: SignedIn, pk: int) -> HttpResponse:
     """Freeze the answers that stand now."""
     campaign = campaign_for(request.user, pk, MANAGER)
     form = KindsForm(request.POST)
@@ -49,7 +50,7 @@ def snapshot(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_safe
-def export(request: HttpRequest, pk: int) -> HttpResponseBase:
+def export(request: SignedIn, pk: int) -> HttpResponseBase:
     """The preferences that stand, as a file; JSONL is streamed row by row."""
     campaign = campaign_for(request.user, pk, MANAGER)
     form = ExportForm(request.GET)
@@ -71,7 +72,7 @@ def export(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @login_required
 @require_POST
-def import_file(request: HttpRequest, pk: int) -> HttpResponse:
+def import_file(request: SignedIn, pk: int) -> HttpResponse:
     """Take in a file of preferences: all of it, or nothing and the reason."""
     campaign = campaign_for(request.user, pk, MANAGER)
     form = ImportForm(request.POST, request.FILES)

@@ -1,7 +1,7 @@
 """The labeling page: take a pair, judge it, get the next one in the same response."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -11,6 +11,7 @@ from labeling import errors
 from labeling.access import assignment_for, campaign_for
 from labeling.forms import JudgmentForm
 from labeling.models import Assignment, Campaign, User
+from labeling.requests import SignedIn
 from labeling.selectors.assignments import answered_by, claimable_by, held_by
 from labeling.selectors.campaigns import campaigns_with_work
 from labeling.services.assignments import claim_next
@@ -23,7 +24,7 @@ COUNTED_UP_TO = 500
 @never_cache
 @login_required
 @require_safe
-def choose(request: HttpRequest) -> HttpResponse:
+def choose(request: SignedIn) -> HttpResponse:
     """The campaigns a labeler may work in; with a single one there is nothing to choose."""
     campaigns = list(campaigns_with_work(request.user))
     if len(campaigns) == 1:
@@ -47,7 +48,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 @require_safe
-def work(request: HttpRequest, pk: int) -> HttpResponse:
+def work(request: SignedIn, pk: int) -> HttpResponse:
     """One campaign's next pair for this labeler; asking again shows the same pair."""
     campaign = campaign_for(request.user, pk)
     assignment = claim_next(labeler=request.user, campaign=campaign, now=timezone.now())
@@ -57,7 +58,7 @@ def work(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @login_required
 @require_POST
-def judge(request: HttpRequest, pk: int) -> HttpResponse:
+def judge(request: SignedIn, pk: int) -> HttpResponse:
     """Save one answer and show the next pair in its place."""
     assignment = assignment_for(request.user, pk)
     campaign = assignment.comparison.campaign
@@ -86,7 +87,7 @@ def judge(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def show(
-    request: HttpRequest,
+    request: SignedIn,
     campaign: Campaign,
     assignment: Assignment | None,
     form: JudgmentForm | None = None,

@@ -2,13 +2,14 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.access import campaign_for, require_engineer
 from labeling.models import Membership
+from labeling.requests import SignedIn
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
 from rlhf.models import PolicyRun, Round
@@ -22,7 +23,7 @@ ROUNDS_SHOWN = 5
 
 @login_required
 @require_safe
-def generation(request: HttpRequest, pk: int) -> HttpResponse:
+def generation(request: SignedIn, pk: int) -> HttpResponse:
     """How far the responses are, and why they wait if they do."""
     campaign = campaign_for(request.user, pk, MANAGER)
     context = {"campaign": campaign, "generation": generation_state(campaign)}
@@ -31,7 +32,7 @@ def generation(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def request_pairs(request: HttpRequest, pk: int) -> HttpResponse:
+def request_pairs(request: SignedIn, pk: int) -> HttpResponse:
     """Ask the campaign's policies for responses to its prompts; pairs are made from them."""
     campaign = campaign_for(request.user, pk, MANAGER)
     if not campaign.entrants.exists():
@@ -53,7 +54,7 @@ def request_pairs(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_safe
-def rounds(request: HttpRequest, pk: int) -> HttpResponse:
+def rounds(request: SignedIn, pk: int) -> HttpResponse:
     """The newest rounds of a campaign."""
     campaign = campaign_for(request.user, pk, MANAGER)
     newest = Round.objects.filter(campaign=campaign).select_related(
@@ -65,7 +66,7 @@ def rounds(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def begin(request: HttpRequest, pk: int) -> HttpResponse:
+def begin(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     campaign = campaign_for(request.user, pk, MANAGER)
     return redirect("rlhf:round", begin_round(campaign=campaign).pk)
@@ -73,7 +74,7 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_safe
-def active(request: HttpRequest) -> HttpResponse:
+def active(request: SignedIn) -> HttpResponse:
     """What trains or waits to train now, for the start page."""
     require_engineer(request.user)
     going = [TrainingRun.Status.QUEUED, TrainingRun.Status.RUNNING]

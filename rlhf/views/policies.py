@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Policy, Prompt
+from labeling.requests import SignedIn
 from rewardmodel.views import stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.models import PolicyRun, Promotion, ServingSlot
@@ -60,7 +61,7 @@ CURVES = [
 
 @login_required
 @require_safe
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: SignedIn) -> HttpResponse:
     require_engineer(request.user)
     policies = list(Policy.objects.select_related("parent", "slot", "made_by"))
     lines = {policy.name for policy in policies}
@@ -76,10 +77,10 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def detail(request: HttpRequest, pk: int) -> HttpResponse:
+def detail(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     policy = get_object_or_404(Policy.objects.select_related("parent", "made_by"), pk=pk)
-    ancestors = []
+    ancestors: list[Policy] = []
     step = policy.parent
     while step is not None:
         ancestors.insert(0, step)
@@ -100,7 +101,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def make_current(request: HttpRequest, pk: int) -> HttpResponse:
+def make_current(request: SignedIn, pk: int) -> HttpResponse:
     """Promote a version by hand; promoting an older one is the roll-back."""
     require_engineer(request.user)
     policy = get_object_or_404(Policy, pk=pk)
@@ -115,14 +116,14 @@ def make_current(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_safe
-def run(request: HttpRequest, pk: int) -> HttpResponse:
+def run(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     return render(request, "rlhf/run.html", watched(pk))
 
 
 @login_required
 @require_safe
-def live(request: HttpRequest, pk: int) -> HttpResponse:
+def live(request: SignedIn, pk: int) -> HttpResponse:
     """The part of the page that changes while the run goes; once it has ended, the whole page."""
     require_engineer(request.user)
     context = watched(pk)
@@ -134,7 +135,7 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+def cancel(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     stop(request, get_object_or_404(PolicyRun, pk=pk))
     return redirect("rlhf:run", pk)

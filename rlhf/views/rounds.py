@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import require_engineer
+from labeling.requests import SignedIn
 from labeling.selectors.campaigns import judged_comparisons, progress
 from rewardmodel.runs import TrainingRun
 from rlhf.forms import DecisionForm
@@ -37,7 +38,7 @@ class Step:
 
 @login_required
 @require_safe
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: SignedIn) -> HttpResponse:
     require_engineer(request.user)
     rounds = Round.objects.select_related("campaign", "reward_model", "policy_run__policy")[:SHOWN]
     return render(request, "rlhf/rounds.html", {"rounds": rounds})
@@ -45,39 +46,39 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def detail(request: HttpRequest, pk: int) -> HttpResponse:
+def detail(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     return render(request, "rlhf/round.html", shown(pk))
 
 
 @login_required
 @require_safe
-def live(request: HttpRequest, pk: int) -> HttpResponse:
+def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     return render(request, "rlhf/round.html#live", shown(pk))
 
 
 @login_required
 @require_POST
-def judge(request: HttpRequest, pk: int) -> HttpResponse:
+def judge(request: SignedIn, pk: int) -> HttpResponse:
     return take_step(request, pk, lambda round: train_judge(round=round, by=request.user))
 
 
 @login_required
 @require_POST
-def improve(request: HttpRequest, pk: int) -> HttpResponse:
+def improve(request: SignedIn, pk: int) -> HttpResponse:
     return take_step(request, pk, lambda round: train_policy(round=round, by=request.user))
 
 
 @login_required
 @require_POST
-def compare(request: HttpRequest, pk: int) -> HttpResponse:
+def compare(request: SignedIn, pk: int) -> HttpResponse:
     return take_step(request, pk, lambda round: start_duel(round=round, by=request.user))
 
 
 @login_required
 @require_POST
-def settle(request: HttpRequest, pk: int) -> HttpResponse:
+def settle(request: SignedIn, pk: int) -> HttpResponse:
     """Promote, roll back or abandon."""
     require_engineer(request.user)
     form = DecisionForm(request.POST)
@@ -90,7 +91,7 @@ def settle(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def take_step(request: HttpRequest, pk: int, step: Callable[[Round], object]) -> HttpResponse:
+def take_step(request: SignedIn, pk: int, step: Callable[[Round], object]) -> HttpResponse:
     require_engineer(request.user)
     try:
         step(get_object_or_404(Round, pk=pk))
