@@ -35,7 +35,7 @@ ALLOCATOR = {
 }
 
 # Called once when the program has left its result, with the figures and the result's address.
-OnSuccess = Callable[[dict[str, Any], str], None]
+OnSuccess = Callable[[dict[str, Any], str], object]
 
 
 def follow(run: TrainingRun, prepare: Callable[[Path], None], succeed: OnSuccess) -> None:
@@ -193,7 +193,7 @@ class MetricsReader:
         rows = self._new_rows()
         if not rows:
             return
-        metric = self.run._meta.get_field("metrics").related_model
+        metric = self.run.metrics.model
         steps = {
             row["step"]: metric(
                 run=self.run,

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from celery import current_app
 from django.conf import settings
@@ -67,6 +67,7 @@ class TrainingRun(models.Model):
             ),
         ]
 
+    metrics: Any  # manager of the kind's own RunMetric rows
     program: str  # the Python module started as `python -m <program> <directory>`
     task_name: str  # the Celery task that trains a run of this kind, given its primary key
 

@@ -276,7 +276,7 @@ class Rehearsal:
 
     def _decide(self, round: Round) -> dict[str, Any]:
         """The rule a careful person would use, applied and recorded as such."""
-        run = PolicyRun.objects.get(pk=round.policy_run_id)
+        run = PolicyRun.objects.get(rounds=round)
         result = duel_result(round)
         assert result is not None
         assert result.share is not None

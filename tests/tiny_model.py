@@ -1,4 +1,4 @@
-"""A language model small enough for tests: the shape of the real one, random weights, half a second."""
+"""A language model small enough for tests: the real one's shape, random weights, half a second."""
 
 from pathlib import Path
 

@@ -22,16 +22,16 @@ class Preferences(APIView):
 
     parser_classes = [MultiPartParser]
 
-    class Input(serializers.Serializer):  # type: ignore[type-arg]
+    class Input(serializers.Serializer):
         file = serializers.FileField(help_text="JSONL (TRL or HH-RLHF layout), may be gzipped")
 
-    class Report(serializers.Serializer):  # type: ignore[type-arg]
+    class Report(serializers.Serializer):
         preferences = serializers.IntegerField()
         discarded = serializers.IntegerField()
         repeated = serializers.IntegerField()
         not_comparable = serializers.IntegerField()
 
-    class Query(serializers.Serializer):  # type: ignore[type-arg]
+    class Query(serializers.Serializer):
         simulated = serializers.BooleanField(default=False)
         ai = serializers.BooleanField(default=False)
 

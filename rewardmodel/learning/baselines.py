@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -63,6 +64,8 @@ def words_baseline(train: Sequence[Pair], test: Sequence[Pair]) -> float:
     seen = difference(train)
     side = np.resize([1, -1], len(train))  # a logistic regression wants both classes
     model = LogisticRegression(C=WORDS_STRENGTH, fit_intercept=False, max_iter=1000)
-    model.fit(seen.multiply(side[:, None]).tocsr(), side, [pair.weight for pair in train])
+    model.fit(
+        csr_matrix(seen).multiply(side[:, None]).tocsr(), side, [pair.weight for pair in train]
+    )
     lead = difference(test) @ model.coef_[0]  # (n,)
     return float(np.mean(np.where(lead == 0, 0.5, lead > 0)))

@@ -106,11 +106,11 @@ def _joined(settings: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, A
 
 def _random_state() -> dict[str, Tensor]:
     """The state of the generators of torch, NumPy and Python as tensors."""
-    _, keys, place, has_gauss, gauss = np.random.get_state()
+    _, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
     version, words, next_gauss = random.getstate()
     state = {
         "torch": torch.get_rng_state(),
-        "numpy_keys": torch.from_numpy(keys.astype(np.int64)),
+        "numpy_keys": torch.from_numpy(np.asarray(keys, dtype=np.int64)),
         "numpy_place": torch.tensor([place, has_gauss]),
         "numpy_gauss": torch.tensor([gauss], dtype=torch.float64),
         "python_words": torch.tensor([version, *words]),

@@ -1,4 +1,4 @@
-"""`python -m rewardmodel.learning.followed PROGRAM DIRECTORY`: a training program tied to its parent.
+"""`python -m rewardmodel.learning.followed PROGRAM DIRECTORY`: a program tied to its parent.
 
 Only one process works in a directory: a second one waits for the first to leave. When the parent
 dies, the pipe it held on our standard input closes, and the program is asked to stop as by SIGTERM:

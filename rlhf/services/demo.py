@@ -18,7 +18,7 @@ from rlhf.services.policies import register_base
 from rlhf.services.rounds import begin_round
 
 CONTENT = Path(__file__).resolve().parents[2] / "labeling" / "demo"
-ACCOUNTS = {
+ACCOUNTS: dict[str, dict[str, Any]] = {
     "admin": {"is_staff": True, "is_superuser": True, "is_engineer": True},
     "manager": {},
     "labeler": {},

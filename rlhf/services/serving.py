@@ -1,6 +1,7 @@
 import logging
 import xmlrpc.client
 from contextlib import suppress
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -33,7 +34,7 @@ def serve(*policies: Policy) -> None:
         number = free.pop(0)
         ServingSlot.objects.filter(number=number).delete()
         ServingSlot.objects.create(number=number, policy=policy)
-        transaction.on_commit(lambda number=number: restart_server(number), robust=True)
+        transaction.on_commit(partial(restart_server, number), robust=True)
 
 
 def restart_server(number: int) -> None:
