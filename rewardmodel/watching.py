@@ -28,7 +28,6 @@ class Curve:
 
 def curves(run: TrainingRun, plan: Iterable[Curve]) -> list[Chart]:
     """The charts for which the run has measured something."""
-    # each kind of run has a table of its own, which the abstract run does not know
     rows = list(run.metrics.values_list("step", "values"))
     charts = [
         line_chart(
