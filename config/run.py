@@ -8,6 +8,7 @@ running. Everything is stopped in the opposite order and nothing stored is lost.
 import fcntl
 import importlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -213,6 +214,7 @@ def run(var: Path, cleanup: ExitStack) -> None:
     (var / "logs").mkdir(exist_ok=True)
     sockets = embedded.socket_folder(var)
     embedded.make_private(sockets)
+    cleanup.callback(shutil.rmtree, sockets, ignore_errors=True)
 
     supervisor = Supervisor(sockets)
     supervisor.stop()  # left by a run that was killed; it holds the ports
