@@ -17,11 +17,14 @@ import celery
 import fsspec
 import httpx
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from config.celery import app
+from labeling.access import require_engineer
 from rlhf.models import ServingSlot
 
 PATIENCE = 5.0  # seconds for one part to answer; a busy vLLM on a small machine takes over one
@@ -170,6 +173,14 @@ def recent_parts() -> list[Part]:
         if _last is None or time.monotonic() - _last[0] > KEPT:
             _last = time.monotonic(), all_parts()
         return _last[1]
+
+
+@never_cache
+@login_required
+def health(request: HttpRequest) -> HttpResponse:
+    """The same as a page, for the people who steer."""
+    require_engineer(request.user)  # type: ignore[arg-type]
+    return render(request, "health.html", {"parts": recent_parts()})
 
 
 @never_cache

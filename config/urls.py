@@ -4,12 +4,13 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
-from config.health import healthz
+from config.health import health, healthz
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/login/", auth.LoginView.as_view(), name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("health/", health, name="health"),
     path("healthz", healthz, name="healthz"),
     path("api/", include("labeling.api.urls")),
     path("", include("labeling.urls")),

@@ -18,6 +18,14 @@ def _plain_static_files() -> None:
     )
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> None:
+    """Hashing that is slow on purpose would take most of the tests' time."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 pytest_plugins = ["tests.cast"]
 
 

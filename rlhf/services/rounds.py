@@ -95,7 +95,8 @@ def start_duel(*, round: Round, by: User | None) -> Campaign:
     like = entries.get(run.parent_id) or next(iter(entries.values()))
     duel = create_campaign(
         campaign=Campaign(
-            name=f"{campaign.name[:60]} - round {round.number}: {run.policy} against {run.parent}",
+            # Labelers read it, so it names neither of the two.
+            name=f"{campaign.name[:90]}, round {round.number}",
             guidelines=campaign.guidelines,
             overlap=campaign.overlap,
             lease_minutes=campaign.lease_minutes,

@@ -21,12 +21,6 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": executable(), "args": ARGUMENTS}
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any) -> None:
-    """Hashing that is slow on purpose would take most of these tests' time."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def sign_in(page: Page, live_server: Any, client: Client) -> Callable[..., Page]:
     """Signs somebody in by the cookie, which is faster than by the form, and returns the page."""
