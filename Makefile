@@ -13,8 +13,10 @@ SHELL := /bin/bash
 REQUIREMENTS ?= requirements.txt
 TORCH := torch==2.13.0+cpu
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-# What a loop uses: a file of real preferences (HH-RLHF JSONL), how many pairs, how many updates.
+# What a loop uses: a file of real preferences (HH-RLHF JSONL), how many of its rows at most, how
+# many pairs vLLM writes, how many PPO updates.
 DATA ?=
+PREFERENCES ?=
 PAIRS ?=
 UPDATES ?=
 
@@ -43,9 +45,9 @@ format: .venv/developer  ## format the code and mend what ruff can mend
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-loop: .venv/product  ## one whole round on the running system (DATA=, PAIRS=, UPDATES=)
+loop: .venv/product  ## one whole round on the running system (DATA=, PREFERENCES=, PAIRS=, UPDATES=)
 	@exec $(PY) manage.py loop $(if $(DATA),--data $(DATA)) $(if $(PAIRS),--pairs $(PAIRS)) \
-		$(if $(UPDATES),--updates $(UPDATES))
+		$(if $(PREFERENCES),--preferences $(PREFERENCES)) $(if $(UPDATES),--updates $(UPDATES))
 
 screens: .venv/developer chromium  ## take the README's screenshots from the running system
 	$(PY) docs/screens/take.py

@@ -63,6 +63,7 @@ class Rehearsal:
     """The options of one rehearsal, and what it has measured so far."""
 
     data: Path
+    preferences: int  # taken from the file at most; reading long dialogues is what takes time
     pairs: int
     updates: int
     labelers: int
@@ -116,7 +117,15 @@ class Rehearsal:
             "data": self.data.name,
             "options": {
                 name: getattr(self, name)
-                for name in ("pairs", "updates", "labelers", "noise", "left_bias", "seed")
+                for name in (
+                    "preferences",
+                    "pairs",
+                    "updates",
+                    "labelers",
+                    "noise",
+                    "left_bias",
+                    "seed",
+                )
             },
             "judgments": "simulated labelers and imported preferences",
             "steps": self.steps,
@@ -177,7 +186,12 @@ class Rehearsal:
     def _import(self, campaign: Campaign) -> dict[str, Any]:
         with self.data.open("rb") as file:
             report = import_preferences(
-                campaign=campaign, file=file, name=self.data.name, by=None, now=timezone.now()
+                campaign=campaign,
+                file=file,
+                name=self.data.name,
+                by=None,
+                now=timezone.now(),
+                first=self.preferences,
             )
         return {
             "preferences": report.preferences,

@@ -40,9 +40,17 @@ class ImportReport:
 
 @transaction.atomic
 def import_preferences(
-    *, campaign: Campaign, file: IO[bytes], name: str, by: User | None, now: datetime
+    *,
+    campaign: Campaign,
+    file: IO[bytes],
+    name: str,
+    by: User | None,
+    now: datetime,
+    first: int | None = None,
 ) -> ImportReport:
     """Take in a file of preferences that people gave elsewhere: all of it, or nothing.
+
+    With `first`, only so many rows from the beginning are wanted and read.
 
     Raises:
         BadRow: with the line number; nothing was imported.
@@ -52,7 +60,7 @@ def import_preferences(
     report = ImportReport()
     author = _author_of_imports()
     try:
-        rows = read_preferences(file)
+        rows = islice(read_preferences(file), first)
         while batch := list(islice(rows, ROWS_AT_A_TIME)):
             _store(batch, campaign, source, author, report, now)
     except BadLine as problem:

@@ -196,3 +196,15 @@ def test_importing_makes_no_open_work(campaign):
     load(campaign, file_of(row(1)))
     assert Response.objects.count() == 2
     assert not Comparison.objects.get().assignments.exists()
+
+
+def test_only_the_beginning_of_a_file_is_taken_when_asked_for(campaign):
+    report = import_preferences(
+        campaign=campaign,
+        file=file_of(*(row(n) for n in range(9))),
+        name="long.jsonl",
+        by=None,
+        now=NOW,
+        first=4,
+    )
+    assert report.preferences == 4

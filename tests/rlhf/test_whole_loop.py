@@ -72,6 +72,7 @@ def test_one_round_goes_all_the_way_round(
         register_base(name="tiny", checkpoint=str(model))
         report = Rehearsal(
             data=preferences,
+            preferences=1000,
             pairs=12,
             updates=2,
             labelers=2,

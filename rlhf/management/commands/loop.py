@@ -15,6 +15,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="preferences to import")
+        parser.add_argument("--preferences", type=int, default=400, help="rows of it at most")
         parser.add_argument("--pairs", type=int, default=96, help="pairs that vLLM writes")
         parser.add_argument("--updates", type=int, default=0, help="PPO updates; 0: its default")
         parser.add_argument("--labelers", type=int, default=3)
@@ -26,6 +27,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         rehearsal = Rehearsal(
             data=options["data"],
+            preferences=options["preferences"],
             pairs=options["pairs"],
             updates=options["updates"],
             labelers=options["labelers"],
