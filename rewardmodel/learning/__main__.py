@@ -118,9 +118,9 @@ def _learner(
         raise ValueError(f"No pair fits into {config.max_length} tokens; raise max_length.")
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trunk = load_trunk(folder, config.trunk_layers)
+    trunk = load_trunk(folder, config.trunk_share)
     model = RewardModel(trunk, chat.padding, packing=config.packing).to(device)
-    learner = Learner(config, model, len(train_set.examples))
+    learner = Learner(config, model, train_set.examples)
     checkpoint = run.newest_checkpoint()
     if checkpoint is not None:
         learner.load(checkpoint)
@@ -143,7 +143,7 @@ def _finish(
     learned, held_out = (
         [example.pair for example in each.examples] for each in (train_set, test_set)
     )
-    found = figures(score(model, test_set.examples, config).numpy(), learned, held_out)
+    found = figures(score(learner, test_set.examples, config).numpy(), learned, held_out)
     found |= {
         "truncated_prompts": train_set.truncated_prompts + test_set.truncated_prompts,
         "left_out_pairs": train_set.left_out + test_set.left_out,

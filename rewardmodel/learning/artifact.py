@@ -1,7 +1,7 @@
 """A trained reward model as one folder that can't be taken for another.
 
 config.json, model.safetensors   the trunk, with what was learned
-head.safetensors                 the head
+head.safetensors                 the head, and how the features before it are standardised
 reward.json                      mean, standard deviation, temperature, hashes
 tokenizer files                  the tokenizer and its chat template
 """
@@ -39,9 +39,15 @@ class Card:
 def save_artifact(folder: Path, model: RewardModel, chat: Chat, card: Card) -> None:
     """Write a reward model into an existing folder. LoRA matrices must have been merged."""
     model.trunk.save_pretrained(folder)
-    save_file(model.head.state_dict(), folder / "head.safetensors")
+    save_file(_judge_state(model), folder / "head.safetensors")
     chat.tokenizer.save_pretrained(folder)
     write_json(folder / "reward.json", asdict(card))
+
+
+def _judge_state(model: RewardModel) -> dict[str, torch.Tensor]:
+    """All of the model that is not its trunk."""
+    state = model.state_dict()
+    return {name: value for name, value in state.items() if not name.startswith("trunk.")}
 
 
 class Scorer:
@@ -120,7 +126,7 @@ def load_scorer(path: Path, device: torch.device | str = "cpu") -> Scorer:
     card = Card(**json.loads((path / "reward.json").read_text(encoding="utf-8")))
     chat = Chat(AutoTokenizer.from_pretrained(path))
     model = RewardModel(load_trunk(path), chat.padding)
-    model.head.load_state_dict(load_file(path / "head.safetensors"))
+    model.load_state_dict(load_file(path / "head.safetensors"), strict=False)
     scorer = Scorer(model.to(device), chat, card)
     scorer.check_matches(chat.tokenizer)
     return scorer

@@ -29,6 +29,8 @@ class RewardModel(nn.Module):
         self.padding = padding
         self.packing = packing
         self.head = nn.Linear(trunk.config.hidden_size, 1)
+        self.register_buffer("shift", torch.zeros(trunk.config.hidden_size))
+        self.register_buffer("scale", torch.ones(trunk.config.hidden_size))
         initialise(self.head)
         trunk.set_attn_implementation(PACKED_ATTENTION if packing else "sdpa")
         for module in trunk.modules():
@@ -53,6 +55,10 @@ class RewardModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Scores of the responses, (S,), in float32, without a unit and not yet normalised."""
+        return self.judge(self.features(batch))
+
+    def features(self, batch: Batch) -> Tensor:
+        """What the trunk makes of each response, read at its last token, (S, h), in float32."""
         layout = {} if batch.blocks is None else {"blocks": batch.blocks}
         hidden = self.trunk(
             input_ids=batch.token_ids,
@@ -61,9 +67,21 @@ class RewardModel(nn.Module):
             use_cache=False,
             **layout,
         ).last_hidden_state  # (R, T, h)
-        last = hidden[batch.rows, batch.columns].float()  # (S, h)
-        with torch.autocast(last.device.type, enabled=False):
-            return self.head(last).squeeze(-1)  # (S,)
+        return hidden[batch.rows, batch.columns].float()
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Scores, (...), from what the trunk made of responses, (..., h)."""
+        with torch.autocast(features.device.type, enabled=False):
+            return self.head((features - self.shift) * self.scale).squeeze(-1)
+
+    def standardise(self, features: Tensor) -> None:
+        """Make the head see mean 0 and spread 1 in each feature of these responses, (S, h).
+
+        The spread of a transformer's features differs by powers of ten; a head that sees them raw
+        learns mostly from the widest few.
+        """
+        self.shift.copy_(features.mean(0))
+        self.scale.copy_(1 / features.std(0).clamp(min=1e-6))
 
 
 def initialise(head: nn.Linear) -> None:
@@ -86,23 +104,20 @@ def model_folder(path: str | Path) -> Path:
     return Path(path)
 
 
-def load_trunk(folder: Path, layers: int = 0) -> PreTrainedModel:
+def load_trunk(folder: Path, share: float = 1.0) -> PreTrainedModel:
     """The transformer of a saved model in float32, without its language model head.
 
     Args:
         folder: a folder in the Hugging Face format.
-        layers: keep only the first so many layers; 0 keeps all.
+        share: of the layers that is kept, counted from the first; at least one layer is.
 
     Raises:
-        ValueError: the folder holds no model, or fewer layers.
+        ValueError: the folder holds no model.
     """
     trunk = AutoModel.from_pretrained(model_folder(folder), dtype=torch.float32)
-    present = trunk.config.num_hidden_layers
-    if layers > present:
-        raise ValueError(f"The model has {present} layers, not {layers}; lower trunk_layers.")
-    if layers:
-        trunk.layers = trunk.layers[:layers]
-        trunk.config.num_hidden_layers = layers
+    layers = max(1, round(share * trunk.config.num_hidden_layers))
+    trunk.layers = trunk.layers[:layers]
+    trunk.config.num_hidden_layers = layers
     return trunk
 
 

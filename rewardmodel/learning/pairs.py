@@ -55,7 +55,13 @@ def read_pairs(rows: Iterable[tuple[int, dict[str, Any]]]) -> list[Pair]:
     Raises:
         ValueError: a row that no reward model should learn from, with its line number.
     """
-    return [_pair(number, row) for number, row in rows]
+    pairs: dict[int, Pair] = {}
+    for number, row in rows:
+        pair = _pair(number, row)
+        if pair.id in pairs:
+            raise ValueError(f"data.jsonl line {number} has an id seen before; mend the snapshot.")
+        pairs[pair.id] = pair
+    return list(pairs.values())
 
 
 def _pair(number: int, row: dict[str, Any]) -> Pair:

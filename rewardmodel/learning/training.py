@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -19,21 +20,33 @@ from rewardmodel.learning.pairs import Example
 from rewardmodel.learning.precision import PRECISIONS, autocast
 
 SCHEDULES = ("cosine", "linear", "constant")
+STANDARD_PAIRS = 64  # looked at before the first step, to standardise the features of a lone head
+
+# What each way of learning wants where the run says nothing. A trunk overfits after one epoch
+# (Ouyang et al. 2022); a lone head is a convex problem that wants many, and they cost nothing
+# because the frozen trunk reads a pair once. The other values: docs/experiments.md.
+RECIPES: dict[str, dict[str, float]] = {
+    "full": {"epochs": 1, "learning_rate": 2e-5, "trunk_share": 1.0},
+    "top": {"epochs": 1, "learning_rate": 5e-5, "trunk_share": 1.0},
+    "lora": {"epochs": 1, "learning_rate": 2e-4, "trunk_share": 1.0},
+    "head": {"epochs": 15, "learning_rate": 0.01, "trunk_share": 0.7},
+}
 
 
 @dataclass(frozen=True)
 class RewardTraining:
     """What may be chosen about the training of a reward model."""
 
-    trainable: str = "full"  # which parameters learn: full, top, lora or head
+    trainable: str = "head"  # which parameters learn: full, top, lora or head
     top_layers: int = 8  # layers that learn when trainable is "top"
-    trunk_layers: int = 0  # first layers of the model that are used; 0 all
     lora_rank: int = 16  # of the matrices when trainable is "lora"
+    trunk_share: float = 0.0  # share of the layers that is used, from the first; 0: see RECIPES
+    epochs: int = 0  # passes over the pairs; 0: see RECIPES
+    learning_rate: float = 0.0  # highest, after the warm-up; 0: see RECIPES
+    ridge: float = 300.0  # pull of a lone head towards zero: 1 / variance of its weights' prior
     max_length: int = 512  # tokens of prompt and response; a longer prompt loses its beginning
-    epochs: int = 1  # passes over the pairs; more overfit quickly (Ouyang et al. 2022)
-    batch_size: int = 16  # pairs per step
+    batch_size: int = 32  # pairs per step
     tokens_per_pass: int = 2048  # tokens in memory at once; changes speed and memory, no result
-    learning_rate: float = 2e-5  # highest, after the warm-up
     schedule: str = "cosine"  # cosine and linear fall to a tenth, constant stays
     warmup: float = 0.05  # share of the steps in which the learning rate rises
     max_grad_norm: float = 1.0  # longer gradients are shortened to this
@@ -43,7 +56,7 @@ class RewardTraining:
     max_skipped: int = 5  # steps with a loss or gradient that is not finite before giving up
     evaluate_every: int = 20  # steps between looks at held-out pairs; 0 never
     evaluation_pairs: int = 48  # held-out pairs looked at then; the final figure uses all
-    checkpoint_every: int = 50  # steps that a kill can cost at most
+    checkpoint_every: int = 10  # steps that a kill can cost at most
     min_train_pairs: int = 50  # fewer teach nothing that can be told from chance
     min_test_pairs: int = 10  # fewer measure nothing
     precision: str = "auto"  # bf16, fp32, or auto: bf16 where the processor multiplies in it
@@ -51,14 +64,20 @@ class RewardTraining:
     seed: int = 0  # of the head, of LoRA, and of the order of the pairs
 
     def __post_init__(self) -> None:
+        """Fill in the recipe and check everything."""
         _check_choice("trainable", self.trainable, TRAINABLE)
+        for name, value in RECIPES[self.trainable].items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, value)
         _check_choice("schedule", self.schedule, SCHEDULES)
         _check_choice("precision", self.precision, PRECISIONS)
         for name in ("epochs", "batch_size", "tokens_per_pass", "top_layers", "lora_rank"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if not self.learning_rate > 0 or not self.max_grad_norm > 0:
-            raise ValueError("learning_rate and max_grad_norm must be above 0.")
+        if not self.learning_rate > 0 or not self.max_grad_norm > 0 or self.ridge < 0:
+            raise ValueError("learning_rate and max_grad_norm must be above 0, ridge not below.")
+        if not 0 < self.trunk_share <= 1:
+            raise ValueError(f"trunk_share is {self.trunk_share}; it must be in (0, 1].")
         if not 0 <= self.label_smoothing < 0.5 or not 0 <= self.warmup < 1:
             raise ValueError("label_smoothing must be in [0, 0.5) and warmup in [0, 1).")
         if self.max_length < 64:
@@ -73,13 +92,19 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 class Learner:
     """A reward model with all that decides how its training goes on."""
 
-    def __init__(self, config: RewardTraining, model: RewardModel, pairs: int) -> None:
-        """Prepare a model for training on so many pairs."""
+    def __init__(
+        self, config: RewardTraining, model: RewardModel, examples: Sequence[Example]
+    ) -> None:
+        """Prepare a model for training on these examples, at its first step."""
         choose_trainable(
             model, config.trainable, top_layers=config.top_layers, rank=config.lora_rank
         )
         self.model = model
-        self.steps_per_epoch = max(1, round(pairs / config.batch_size))
+        self.config = config
+        # what a frozen trunk made of a pair, (2, h), by the pair's id; None when the trunk learns
+        self.kept: dict[int, Tensor] | None = {} if config.trainable == "head" else None
+        self.pairs = len(examples)
+        self.steps_per_epoch = max(1, round(len(examples) / config.batch_size))
         self.steps = config.epochs * self.steps_per_epoch
         self.step = 0
         self.skipped = 0
@@ -94,11 +119,47 @@ class Learner:
         """Write a checkpoint into an empty folder."""
         position = {"step": self.step, "skipped": self.skipped}
         save_state(folder, self.model, self.optimizer, self.scheduler, position)
+        kept = {str(number): features for number, features in (self.kept or {}).items()}
+        standard = {"shift": self.model.shift, "scale": self.model.scale}
+        save_file({**kept, **standard}, folder / "features.safetensors")
 
     def load(self, folder: Path) -> None:
         """Go on where a checkpoint stands."""
         position = load_state(folder, self.model, self.optimizer, self.scheduler)
         self.step, self.skipped = position["step"], position["skipped"]
+        saved = load_file(folder / "features.safetensors", device=str(self.model.device))
+        self.model.shift.copy_(saved.pop("shift"))
+        self.model.scale.copy_(saved.pop("scale"))
+        if self.kept is not None:
+            self.kept = {int(number): features for number, features in saved.items()}
+
+    def standardise(self, examples: Sequence[Example]) -> None:
+        """Look at some examples before the first step, so that a lone head sees unit spread."""
+        if self.kept is None:
+            return
+        features = [
+            self._features([examples[number] for number in numbers], self.kept)
+            for numbers in passes([e.group for e in examples], self.config.tokens_per_pass)
+        ]
+        self.model.standardise(torch.cat(features).flatten(0, 1))
+
+    def scores(self, examples: Sequence[Example]) -> Tensor:
+        """Scores of chosen and rejected responses, (b, 2), of examples that fit into one pass."""
+        if self.kept is not None:
+            return self.model.judge(self._features(examples, self.kept))
+        with autocast(self.model.device, self.config.precision):
+            return self.model(self.model.batch([e.group for e in examples])).view(-1, 2)
+
+    @torch.no_grad()
+    def _features(self, examples: Sequence[Example], kept: dict[int, Tensor]) -> Tensor:
+        """What the frozen trunk makes of each response, (b, 2, h); it reads a pair only once."""
+        new = [example for example in examples if example.pair.id not in kept]
+        if new:
+            with autocast(self.model.device, self.config.precision):
+                seen = self.model.features(self.model.batch([e.group for e in new]))
+            pairs = seen.unflatten(0, (-1, 2))  # (new, 2, h)
+            kept |= {e.pair.id: pair.clone() for e, pair in zip(new, pairs, strict=True)}
+        return torch.stack([kept[example.pair.id] for example in examples])
 
 
 def share(step: int, steps: int, config: RewardTraining) -> float:
@@ -137,6 +198,8 @@ def train(
         ValueError: too many steps had a loss or a gradient that is not finite.
     """
     watched = _sample(test_examples, config.evaluation_pairs, config.seed)
+    if learner.step == 0:
+        learner.standardise(_sample(train_examples, STANDARD_PAIRS, config.seed))
     while learner.step < learner.steps:
         started = time.perf_counter()
         # 1. learn from one batch
@@ -145,7 +208,7 @@ def train(
 
         # 2. look at pairs that are not learned
         if config.evaluate_every and watched and learner.step % config.evaluate_every == 0:
-            scores = score(learner.model, watched, config)  # (n, 2)
+            scores = score(learner, watched, config)  # (n, 2)
             metrics["test_accuracy"] = accuracy(scores)
 
         # 3. tell
@@ -161,7 +224,7 @@ def learn(config: RewardTraining, learner: Learner, batch: Sequence[Example]) ->
     """
     started = time.perf_counter()
     learning_rate = learner.scheduler.get_last_lr()[0]
-    losses, scores = _gradients(config, learner.model, batch)  # (B,), (B, 2)
+    losses, scores = _gradients(config, learner, batch)  # (B,), (B, 2)
     learning = [p for p in learner.model.parameters() if p.requires_grad]
     norm = torch.nn.utils.clip_grad_norm_(learning, config.max_grad_norm)
     if torch.isfinite(norm) and torch.isfinite(losses).all():
@@ -189,7 +252,7 @@ def learn(config: RewardTraining, learner: Learner, batch: Sequence[Example]) ->
 
 
 def _gradients(
-    config: RewardTraining, model: RewardModel, batch: Sequence[Example]
+    config: RewardTraining, learner: Learner, batch: Sequence[Example]
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of the batch's mean loss, pass by pass to bound memory.
 
@@ -200,12 +263,14 @@ def _gradients(
     losses, scores = [], []
     for numbers in passes([example.group for example in batch], config.tokens_per_pass):
         part = [batch[number] for number in numbers]
-        with autocast(model.device, config.precision):
-            seen = model(model.batch([example.group for example in part])).view(-1, 2)  # (b, 2)
+        seen = learner.scores(part)  # (b, 2)
         shares = pair_losses(config, seen, part) / total  # (b,)
         shares.sum().backward()
         losses.append(shares.detach())
         scores.append(seen.detach())
+    if learner.kept is not None:
+        weights = learner.model.head.weight
+        (config.ridge / 2 / learner.pairs * weights.square().sum()).backward()
     return torch.cat(losses), torch.cat(scores)
 
 
@@ -229,14 +294,11 @@ def pair_losses(config: RewardTraining, scores: Tensor, examples: Sequence[Examp
 
 
 @torch.no_grad()
-def score(model: RewardModel, examples: Sequence[Example], config: RewardTraining) -> Tensor:
+def score(learner: Learner, examples: Sequence[Example], config: RewardTraining) -> Tensor:
     """Scores of chosen and rejected responses, (n, 2), on the CPU, not normalised."""
     scores = torch.zeros(len(examples), 2)
-    groups = [example.group for example in examples]
-    for numbers in passes(groups, config.tokens_per_pass):
-        with autocast(model.device, config.precision):
-            seen = model(model.batch([groups[number] for number in numbers]))
-        scores[numbers] = seen.view(-1, 2).cpu()
+    for numbers in passes([example.group for example in examples], config.tokens_per_pass):
+        scores[numbers] = learner.scores([examples[number] for number in numbers]).cpu()
     return scores
 
 

@@ -17,7 +17,13 @@ from rewardmodel.learning.artifact import load_scorer
 from rewardmodel.learning.rundirectory import RunDirectory
 from tests.rewardmodel.learning.planted import planted_rows, write_run
 
-FAST = {"trainable": "full", "learning_rate": 3e-3, "epochs": 3, "evaluate_every": 10}
+FAST = {
+    "trainable": "full",
+    "batch_size": 16,
+    "learning_rate": 3e-3,
+    "epochs": 3,
+    "evaluate_every": 10,
+}
 NOT_REPEATABLE = ("seconds", "tokens_per_second")
 
 
@@ -76,6 +82,12 @@ def test_it_learns_a_planted_preference(trained: Path):
     assert curve(trained)[0]["loss"] > curve(trained)[-1]["loss"]
 
 
+def test_it_learns_without_being_told_how(tiny: Path, tmp_path: Path):
+    run = write_run(tmp_path / "run", tiny, planted_rows(300))
+    assert main(run) == 0
+    assert figures(run)["accuracy"] > 0.9
+
+
 def test_the_result_scores_the_planted_word_and_has_mean_zero(trained: Path):
     scorer = load_scorer(trained / "result")
     rows = [row for row in planted_rows(300) if row["split"] == "test"]
@@ -114,12 +126,12 @@ def test_starting_a_finished_run_again_does_nothing(trained: Path):
     assert (trained / "metrics.jsonl").read_text() == before
 
 
-@pytest.mark.parametrize("trainable", ["top", "lora", "head"])
+@pytest.mark.parametrize("trainable", ["top", "lora"])
 def test_a_part_of_the_model_learns_too(tiny: Path, tmp_path: Path, trainable: str):
     changed = {**FAST, "trainable": trainable, "top_layers": 1, "learning_rate": 1e-2}
     run = write_run(tmp_path / "run", tiny, planted_rows(300), **changed)
     assert main(run) == 0
-    assert figures(run)["accuracy"] > (0.6 if trainable == "head" else 0.9)
+    assert figures(run)["accuracy"] > 0.9
     with safe_open(run / "result" / "model.safetensors", "pt") as saved:
         assert not [name for name in saved.keys() if "lora" in name]  # noqa: SIM118
     scorer = load_scorer(run / "result")
@@ -127,7 +139,7 @@ def test_a_part_of_the_model_learns_too(tiny: Path, tmp_path: Path, trainable: s
 
 
 def test_fewer_layers_of_the_trunk_can_be_used_and_are_what_is_saved(tiny: Path, tmp_path: Path):
-    run = write_run(tmp_path / "run", tiny, planted_rows(120), **FAST, trunk_layers=1)
+    run = write_run(tmp_path / "run", tiny, planted_rows(120), **FAST, trunk_share=0.5)
     assert main(run) == 0
     assert load_scorer(run / "result").model.trunk.config.num_hidden_layers == 1
 
@@ -173,7 +185,7 @@ def test_too_few_pairs_are_refused_in_one_sentence_with_the_number_missing(
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": -1}, "epochs is -1"),
         ({"trainable": "half"}, "full, top, lora, head"),
         ({"learning_rat": 1e-3}, "unknown settings: learning_rat"),
         ({"model": "/nowhere"}, "no model in /nowhere"),

@@ -16,13 +16,13 @@ def examples(chat) -> list[Example]:
     return fit([Pair(**row) for row in planted_rows(40)], chat, 512).examples
 
 
-def learner(config: RewardTraining, tiny, pairs: int = 40) -> Learner:
+def learner(config: RewardTraining, tiny, examples: list[Example]) -> Learner:
     torch.manual_seed(config.seed)
-    return Learner(config, RewardModel(load_trunk(tiny), padding=0), pairs)
+    return Learner(config, RewardModel(load_trunk(tiny), padding=0), examples)
 
 
 def losses(config: RewardTraining, tiny, examples: list[Example]) -> list[float]:
-    made = learner(config, tiny)
+    made = learner(config, tiny, examples)
     return [metrics["loss"] for metrics in train(config, made, examples, [])]
 
 
@@ -34,20 +34,17 @@ def test_how_a_batch_is_split_into_passes_changes_no_result(tiny, examples):
 
 def test_packed_and_padded_training_give_the_same_curve(tiny, examples):
     config = RewardTraining(trainable="full", precision="fp32")
-    padded = learner(config, tiny)
-    padded.model = RewardModel(padded.model.trunk, padding=0, packing=False)
-    torch.manual_seed(config.seed)
     curves = []
     for packing in (True, False):
         torch.manual_seed(0)
-        made = Learner(config, RewardModel(load_trunk(tiny), 0, packing=packing), 40)
+        made = Learner(config, RewardModel(load_trunk(tiny), 0, packing=packing), examples)
         curves.append([metrics["loss"] for metrics in train(config, made, examples, [])])
     assert curves[0] == pytest.approx(curves[1], abs=1e-4)
 
 
 def test_a_step_whose_loss_is_not_finite_changes_nothing_and_is_counted(tiny, examples):
     config = RewardTraining(trainable="full")
-    made = learner(config, tiny)
+    made = learner(config, tiny, examples)
     before = {name: value.clone() for name, value in made.model.named_parameters()}
     poison = made.model.head.register_forward_hook(lambda *seen: seen[-1] * math.nan)
     metrics = training.learn(config, made, examples[:4])
@@ -59,7 +56,7 @@ def test_a_step_whose_loss_is_not_finite_changes_nothing_and_is_counted(tiny, ex
 
 def test_too_many_steps_that_are_not_finite_end_the_run_with_a_sentence(tiny, examples):
     config = RewardTraining(trainable="full", max_skipped=1, epochs=9)
-    made = learner(config, tiny)
+    made = learner(config, tiny, examples)
     with torch.no_grad():
         made.model.head.weight.fill_(math.nan)
     with pytest.raises(ValueError, match=r"not a finite number in 2 steps; lower learning_rate"):
@@ -97,7 +94,7 @@ def test_every_pair_is_learned_once_an_epoch(tiny, examples, monkeypatch):
         return {}
 
     monkeypatch.setattr(training, "learn", learn)
-    list(train(config, learner(config, tiny), examples, []))
+    list(train(config, learner(config, tiny, examples), examples, []))
     assert sorted(seen[:40]) == sorted(seen[40:]) == list(range(40))
     assert seen[:40] != seen[40:]
 
@@ -123,3 +120,57 @@ def test_the_model_gives_the_same_score_twice_while_it_trains(tiny, examples):
     model = RewardModel(load_trunk(tiny), padding=0).train()
     groups = [example.group for example in examples[:2]]
     assert torch.equal(model(model.batch(groups)), model(model.batch(groups)))
+
+
+def test_a_frozen_trunk_reads_each_pair_once_however_many_epochs(tiny, examples):
+    config = RewardTraining(trainable="head", epochs=4)
+    made = learner(config, tiny, examples)
+    read = []
+    made.model.trunk.register_forward_pre_hook(
+        lambda trunk, args, kwargs: read.append(len(kwargs["blocks"])), with_kwargs=True
+    )
+    list(train(config, made, examples, []))
+    assert sum(read) == len(examples)
+
+
+def test_features_kept_for_a_lone_head_change_no_score(tiny, examples):
+    made = learner(RewardTraining(trainable="head", precision="fp32"), tiny, examples)
+    made.standardise(examples[:8])
+    groups = [example.group for example in examples[:3]]
+    direct = made.model(made.model.batch(groups)).view(-1, 2)
+    torch.testing.assert_close(made.scores(examples[:3]), direct, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("trainable", ["full", "head"])
+def test_a_saved_learner_goes_on_to_the_same_curve(tiny, examples, tmp_path, trainable):
+    config = RewardTraining(trainable=trainable, epochs=4, batch_size=8, evaluate_every=3)
+    curve = []
+    first = learner(config, tiny, examples)
+    for metrics in train(config, first, examples[8:], examples[:8]):
+        curve.append((metrics["loss"], metrics.get("test_accuracy")))
+        if first.step == 7:
+            first.save(tmp_path)
+    second = learner(config, tiny, examples)
+    second.load(tmp_path)
+    rest = [
+        (metrics["loss"], metrics.get("test_accuracy"))
+        for metrics in train(config, second, examples[8:], examples[:8])
+    ]
+    assert rest == curve[7:]
+
+
+def test_a_strong_ridge_makes_a_lone_head_say_nothing(tiny, examples):
+    def spread(ridge: float) -> float:
+        config = RewardTraining(trainable="head", epochs=40, ridge=ridge)
+        made = learner(config, tiny, examples)
+        list(train(config, made, examples, []))
+        return training.score(made, examples, config).std().item()
+
+    assert spread(1e5) < 0.2 * spread(0.0)
+
+
+def test_what_is_not_chosen_follows_the_recipe():
+    assert RewardTraining(trainable="full").epochs == 1
+    assert RewardTraining(trainable="full", epochs=2).epochs == 2
+    assert RewardTraining(trainable="full").trunk_share == 1.0
+    assert RewardTraining().trunk_share < 1.0
