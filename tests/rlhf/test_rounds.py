@@ -117,6 +117,10 @@ class TestStepsByHand:
         assert all(split_of(prompt.digest) == "test" for prompt in duel.prompts.all())
         assert ResponseRequest.objects.filter(campaign=duel).count() == 2 * duel.prompts.count()
 
+    def test_the_duels_name_which_labelers_read_names_neither_policy(self, in_duel):
+        for policy in (in_duel.policy_run.policy, in_duel.policy_run.parent):
+            assert policy.slug not in in_duel.duel.name
+
     def test_a_registered_policy_is_registered_once(self, round, erin):
         rounds.train_judge(round=round, by=erin)
         finish_judge(round, accuracy=0.7)
