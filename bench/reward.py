@@ -1,0 +1,253 @@
+"""How good a reward model becomes, and how fast it learns on this machine.
+
+    python bench/reward.py quality hh_harmless.jsonl.gz --folds 5
+    python bench/reward.py quality hh_harmless.jsonl.gz --set trainable=lora
+    python bench/reward.py speed hh_harmless.jsonl.gz
+
+The file holds HH-RLHF pairs, gzip or not. Folds are by prompt, so no prompt is on both sides; one
+fold holds out 15% of the prompts. Every run and every arm is a process of its own, so that its
+memory is its own.
+"""
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+HELD_OUT = 0.15  # share of the prompts when there is one fold
+MALLOC = {  # large blocks are kept and used again; glibc reads these when a process starts
+    "MALLOC_MMAP_THRESHOLD_": "8589934592",
+    "MALLOC_TRIM_THRESHOLD_": "8589934592",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+ARMS: dict[str, dict[str, Any]] = {
+    "full, padded": {"trainable": "full", "packing": False},
+    "full, packed": {"trainable": "full"},
+    "lora": {"trainable": "lora"},
+    "top 8 layers": {"trainable": "top"},
+    "head, padded": {"trainable": "head", "packing": False},
+    "head (default)": {"trainable": "head"},
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["quality", "speed"])
+    parser.add_argument("data", type=Path, help="HH-RLHF pairs, JSONL, gzip or not")
+    parser.add_argument("--model", type=Path, default=ROOT / "var/models/SmolLM2-135M-Instruct")
+    parser.add_argument("--folds", type=int, default=1)
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings")
+    parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto")
+    parser.add_argument("--batch", type=int, default=8, help="pairs per step, for speed")
+    parser.add_argument("--steps", type=int, default=3, help="timed steps, for speed")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--arm", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print a table, and write the same figures as JSON."""
+    asked = arguments()
+    if asked.arm:
+        print(json.dumps(one_arm(asked)))
+        return
+    load = os.getloadavg()[0]
+    rows = quality(asked) if asked.what == "quality" else speed(asked)
+    report = {
+        "command": " ".join(["python", "bench/reward.py", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "cores": os.cpu_count(),
+        "load_before": load,
+        "rows": rows,
+    }
+    print_table(rows)
+    print(json.dumps(report))
+    if asked.json:
+        asked.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def snapshot(path: Path) -> Iterator[dict[str, Any]]:
+    """Pairs of an HH-RLHF file as rows of a snapshot, without a split.
+
+    Pairs whose conversations differ before the last turn, and empty or equal answers, are left out.
+    """
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
+        for number, line in enumerate(lines):
+            chosen, rejected = (turns(json.loads(line)[side]) for side in ("chosen", "rejected"))
+            said = [message["content"] for message in [*chosen, *rejected]]
+            if chosen[:-1] == rejected[:-1] and chosen[-1] != rejected[-1] and all(said):
+                answers = {"chosen": chosen[-1]["content"], "rejected": rejected[-1]["content"]}
+                yield {"id": number, "prompt": chosen[:-1], **answers}
+
+
+def turns(text: str) -> list[dict[str, str]]:
+    """The messages of a conversation in which each turn begins with Human: or Assistant:."""
+    parts = re.split(r"\n\n(Human|Assistant): ?", text)[1:]
+    names = {"Human": "user", "Assistant": "assistant"}
+    return [
+        {"role": names[name], "content": said.strip()}
+        for name, said in zip(parts[::2], parts[1::2], strict=True)
+    ]
+
+
+def place(row: dict[str, Any]) -> float:
+    """Where a prompt stands between 0 and 1: the same for all its pairs, and at random."""
+    digest = hashlib.sha256(json.dumps(row["prompt"]).encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32
+
+
+def quality(asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run the training program on each fold."""
+    rows = list(snapshot(asked.data))
+    settings = dict(each.split("=", 1) for each in asked.set)
+    chosen = {name: _value(text) for name, text in settings.items()}
+    table = []
+    for fold in range(asked.folds):
+        low, high = (0, HELD_OUT) if asked.folds == 1 else _share(fold, asked.folds)
+        with tempfile.TemporaryDirectory() as folder:
+            table.append({"fold": fold, **trained(Path(folder), rows, low, high, asked, chosen)})
+    if asked.folds > 1:
+        table.append({"fold": "all", **pooled(table)})
+    return table
+
+
+def _share(fold: int, folds: int) -> tuple[float, float]:
+    return fold / folds, (fold + 1) / folds
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def trained(
+    folder: Path,
+    rows: list[dict[str, Any]],
+    low: float,
+    high: float,
+    asked: argparse.Namespace,
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """Train once with the prompts from `low` to `high` held out, and say what came of it."""
+    config = {"program": "reward", "model": str(asked.model), "precision": asked.precision}
+    (folder / "config.json").write_text(json.dumps({**config, **settings}))
+    with (folder / "data.jsonl").open("w") as file:
+        for row in rows:
+            split = "test" if low <= place(row) < high else "train"
+            file.write(json.dumps({**row, "split": split}) + "\n")
+    started = time.perf_counter()
+    run([sys.executable, "-m", "rewardmodel.learning", str(folder)])
+    seconds = time.perf_counter() - started
+    found = json.loads((folder / "result" / "result.json").read_text())
+    pairs = found["train_pairs"] + found["test_pairs"]
+    return {
+        **{name: found[name] for name in ("train_pairs", "test_pairs", "accuracy")},
+        **{name: found[name] for name in ("accuracy_low", "accuracy_high")},
+        "words": found["words_baseline"],
+        "length": found["length_baseline"],
+        "ece": found["calibration_error_scaled"],
+        "seconds": seconds,
+        "pairs/s": pairs / seconds,
+        "GB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20,
+    }
+
+
+def pooled(folds: list[dict[str, Any]]) -> dict[str, Any]:
+    """All folds as one test: every pair was held out once."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    tested = sum(fold["test_pairs"] for fold in folds)
+
+    def over_all(name: str) -> float:
+        return sum(fold[name] * fold["test_pairs"] for fold in folds) / tested
+
+    accuracy = over_all("accuracy")
+    low, high = proportion_confint(accuracy * tested, tested, method="wilson")
+    return {
+        "test_pairs": tested,
+        "accuracy": accuracy,
+        "accuracy_low": float(low),
+        "accuracy_high": float(high),
+        **{name: over_all(name) for name in ("words", "length", "ece")},
+        "seconds": sum(fold["seconds"] for fold in folds),
+        "GB": max(fold["GB"] for fold in folds),
+    }
+
+
+def speed(asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """Seconds of a training step in each way of learning."""
+    command = [sys.executable, __file__, *sys.argv[1:]]
+    return [json.loads(run([*command, "--arm", arm]).splitlines()[-1]) for arm in asked.arms]
+
+
+def one_arm(asked: argparse.Namespace) -> dict[str, Any]:
+    """Time steps over pairs that were not seen before; the first one is not counted."""
+    from transformers import AutoTokenizer
+
+    from rewardmodel.learning.conversations import Chat
+    from rewardmodel.learning.model import RewardModel, load_trunk
+    from rewardmodel.learning.pairs import Pair, fit
+    from rewardmodel.learning.training import Learner, RewardTraining, learn
+
+    config = RewardTraining(**ARMS[asked.arm], batch_size=asked.batch, precision=asked.precision)
+    chat = Chat(AutoTokenizer.from_pretrained(asked.model))
+    pairs = [Pair(**row, split="train") for row in snapshot(asked.data)]
+    examples = fit(pairs, chat, config.max_length).examples
+    trunk = load_trunk(asked.model, config.trunk_share)
+    learner = Learner(config, RewardModel(trunk, chat.padding, packing=config.packing), examples)
+    seconds, processor, tokens = [], [], 0
+    for step in range(asked.steps + 1):
+        batch = examples[step * asked.batch : (step + 1) * asked.batch]
+        started, worked = time.perf_counter(), time.process_time()
+        learn(config, learner, batch)
+        seconds.append(time.perf_counter() - started)
+        processor.append(time.process_time() - worked)
+        tokens += sum(example.group.length for example in batch)
+    return {
+        "arm": asked.arm,
+        "pairs/s": asked.batch / statistics.median(seconds[1:]),
+        "seconds": statistics.median(seconds[1:]),
+        "cpu seconds": statistics.median(processor[1:]),
+        "tokens/pair": tokens / asked.batch / (asked.steps + 1),
+        "GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+def run(command: list[str]) -> str:
+    """Run a program of this repository to its end and return what it printed."""
+    environment = {**os.environ, **MALLOC, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, env=environment, cwd=Path.cwd(), capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Columns under their names; shares with three digits, times with fewer."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    print("| " + " | ".join(names) + " |")
+    print("|" + " --- |" * len(names))
+    for row in rows:
+        cells = [row.get(name, "") for name in names]
+        print(
+            "| " + " | ".join(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells) + " |"
+        )
+
+
+if __name__ == "__main__":
+    main()
