@@ -7,6 +7,7 @@ Here it is packed again by hand, and every reload is followed by a comparison of
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +21,7 @@ from rlhf.generation.protocol import Generated, Message, Sampling
 if TYPE_CHECKING:
     from vllm import RequestOutput
 
-KV_CACHE_GIB = 1  # 64 answers of 1,000 tokens for a model of SmolLM2's size
+KV_CACHE_MIB = 512  # 64 texts of 350 tokens for a model of SmolLM2's size; more texts wait
 ANSWERS_AT_ONCE = 64
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - weights handed over here never touch a disk
 TOLERANCES = 3.0  # times the difference between two correct engines that is still called equal
@@ -67,7 +68,7 @@ class VllmEngine:
         model: Path,
         max_tokens: int,
         dtype: torch.dtype = torch.bfloat16,
-        kv_cache_gib: int = KV_CACHE_GIB,
+        kv_cache_mib: int = KV_CACHE_MIB,
     ) -> None:
         """Start the engine, which takes 15 to 30 seconds on a CPU.
 
@@ -75,11 +76,11 @@ class VllmEngine:
             model: a Hugging Face folder; its weights are only the first ones.
             max_tokens: longest prompt and answer together.
             dtype: of the engine's weights.
-            kv_cache_gib: memory for attention to earlier tokens.
+            kv_cache_mib: memory for attention to earlier tokens.
         """
         self.dtype = dtype
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
-        self.llm = _start(model, max_tokens, dtype, kv_cache_gib)
+        self.llm = _start(model, max_tokens, dtype, kv_cache_mib)
         self._guarded = _guard_sequences(self.tokenizer, max_tokens)
         self._usual_difference: float | None = None
 
@@ -184,12 +185,12 @@ class VllmEngine:
         )
 
 
-def _start(model: Path, max_tokens: int, dtype: torch.dtype, kv_cache_gib: int) -> Any:
+def _start(model: Path, max_tokens: int, dtype: torch.dtype, kv_cache_mib: int) -> Any:
     """vLLM reads these settings when it is imported, so they come first."""
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # the worker shares our process and memory
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(kv_cache_gib))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it warns of each fp32 weight it rounds
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="vllm")
     set_num_threads: Callable[[int], None] = torch.set_num_threads
     from vllm import LLM
 
@@ -199,6 +200,7 @@ def _start(model: Path, max_tokens: int, dtype: torch.dtype, kv_cache_gib: int) 
         enforce_eager=True,  # compiling takes minutes on a CPU and gains a tenth
         max_model_len=max_tokens,
         max_num_seqs=ANSWERS_AT_ONCE,
+        kv_cache_memory_bytes=kv_cache_mib * 2**20,  # said outright, so that none is left unused
         # A CPU engine dies of a seeded prompt that it reads in parts: docs/decisions/0003.
         enable_chunked_prefill=False,
         max_num_batched_tokens=2 * max_tokens,
