@@ -4,9 +4,10 @@
     python bench/reward.py quality hh_harmless.jsonl.gz --set trainable=lora
     python bench/reward.py speed hh_harmless.jsonl.gz
 
-The file holds HH-RLHF pairs, gzip or not. Folds are by prompt, so no prompt is on both sides; one
-fold holds out 15% of the prompts. Every run and every arm is a process of its own, so that its
-memory is its own.
+The file holds pairs of HH-RLHF, or prompt, chosen and rejected apart; gzip or not. Folds are by
+prompt, so no prompt is on both sides. One fold holds out 15% of the prompts and is the training
+program itself, with all that it costs; several folds share what a frozen trunk reads. Every arm is
+a process of its own, so that its memory is its own.
 """
 
 import argparse
@@ -26,11 +27,22 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 HELD_OUT = 0.15  # share of the prompts when there is one fold
 MALLOC = {  # large blocks are kept and used again; glibc reads these when a process starts
     "MALLOC_MMAP_THRESHOLD_": "8589934592",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
     "MALLOC_TOP_PAD_": "268435456",
+}
+COLUMNS = {
+    "train_pairs": "train_pairs",
+    "test_pairs": "test_pairs",
+    "accuracy": "accuracy",
+    "accuracy_low": "accuracy_low",
+    "accuracy_high": "accuracy_high",
+    "words": "words_baseline",
+    "length": "length_baseline",
+    "ece": "calibration_error_scaled",
 }
 ARMS: dict[str, dict[str, Any]] = {
     "full, padded": {"trainable": "full", "packing": False},
@@ -45,7 +57,7 @@ ARMS: dict[str, dict[str, Any]] = {
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["quality", "speed"])
-    parser.add_argument("data", type=Path, help="HH-RLHF pairs, JSONL, gzip or not")
+    parser.add_argument("data", type=Path, help="pairs as JSONL, gzip or not")
     parser.add_argument("--model", type=Path, default=ROOT / "var/models/SmolLM2-135M-Instruct")
     parser.add_argument("--folds", type=int, default=1)
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings")
@@ -80,13 +92,17 @@ def main() -> None:
 
 
 def snapshot(path: Path) -> Iterator[dict[str, Any]]:
-    """Pairs of an HH-RLHF file as rows of a snapshot, without a split.
+    """Pairs of a file, HH-RLHF's or with separate prompts, as rows of a snapshot without a split.
 
     Pairs whose conversations differ before the last turn, and empty or equal answers, are left out.
     """
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
         for number, line in enumerate(lines):
-            chosen, rejected = (turns(json.loads(line)[side]) for side in ("chosen", "rejected"))
+            row = json.loads(line)
+            if "prompt" in row:  # the demo's own pairs
+                yield {"id": number, **row}
+                continue
+            chosen, rejected = (turns(row[side]) for side in ("chosen", "rejected"))
             said = [message["content"] for message in [*chosen, *rejected]]
             if chosen[:-1] == rejected[:-1] and chosen[-1] != rejected[-1] and all(said):
                 answers = {"chosen": chosen[-1]["content"], "rejected": rejected[-1]["content"]}
@@ -110,22 +126,14 @@ def place(row: dict[str, Any]) -> float:
 
 
 def quality(asked: argparse.Namespace) -> list[dict[str, Any]]:
-    """Run the training program on each fold."""
+    """Accuracy on held-out prompts: of the program on one fold, or of every fold in turn."""
     rows = list(snapshot(asked.data))
-    settings = dict(each.split("=", 1) for each in asked.set)
-    chosen = {name: _value(text) for name, text in settings.items()}
-    table = []
-    for fold in range(asked.folds):
-        low, high = (0, HELD_OUT) if asked.folds == 1 else _share(fold, asked.folds)
+    chosen = {name: _value(text) for name, text in (each.split("=", 1) for each in asked.set)}
+    if asked.folds == 1:
         with tempfile.TemporaryDirectory() as folder:
-            table.append({"fold": fold, **trained(Path(folder), rows, low, high, asked, chosen)})
-    if asked.folds > 1:
-        table.append({"fold": "all", **pooled(table)})
-    return table
-
-
-def _share(fold: int, folds: int) -> tuple[float, float]:
-    return fold / folds, (fold + 1) / folds
+            return [trained(Path(folder), rows, asked, chosen)]
+    table = crossed(rows, asked, chosen)
+    return [*table, {"fold": "all", **pooled(table)}]
 
 
 def _value(text: str) -> Any:
@@ -138,17 +146,15 @@ def _value(text: str) -> Any:
 def trained(
     folder: Path,
     rows: list[dict[str, Any]],
-    low: float,
-    high: float,
     asked: argparse.Namespace,
     settings: dict[str, Any],
 ) -> dict[str, Any]:
-    """Train once with the prompts from `low` to `high` held out, and say what came of it."""
+    """Run the training program once and say what came of it."""
     config = {"program": "reward", "model": str(asked.model), "precision": asked.precision}
     (folder / "config.json").write_text(json.dumps({**config, **settings}))
     with (folder / "data.jsonl").open("w") as file:
         for row in rows:
-            split = "test" if low <= place(row) < high else "train"
+            split = "test" if place(row) < HELD_OUT else "train"
             file.write(json.dumps({**row, "split": split}) + "\n")
     started = time.perf_counter()
     run([sys.executable, "-m", "rewardmodel.learning", str(folder)])
@@ -156,15 +162,49 @@ def trained(
     found = json.loads((folder / "result" / "result.json").read_text())
     pairs = found["train_pairs"] + found["test_pairs"]
     return {
-        **{name: found[name] for name in ("train_pairs", "test_pairs", "accuracy")},
-        **{name: found[name] for name in ("accuracy_low", "accuracy_high")},
-        "words": found["words_baseline"],
-        "length": found["length_baseline"],
-        "ece": found["calibration_error_scaled"],
+        **{column: found[name] for column, name in COLUMNS.items()},
         "seconds": seconds,
         "pairs/s": pairs / seconds,
         "GB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20,
     }
+
+
+def crossed(
+    rows: list[dict[str, Any]], asked: argparse.Namespace, settings: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Train on all folds but one, for each; a frozen trunk reads a pair once for all folds."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from rewardmodel.learning.conversations import Chat
+    from rewardmodel.learning.evaluation import figures
+    from rewardmodel.learning.model import RewardModel, load_trunk
+    from rewardmodel.learning.pairs import Pair, fit
+    from rewardmodel.learning.training import Learner, RewardTraining, score, train
+
+    config = RewardTraining(**{"precision": asked.precision, "evaluate_every": 0, **settings})
+    chat = Chat(AutoTokenizer.from_pretrained(asked.model))
+    fold_of = {row["id"]: int(place(row) * asked.folds) for row in rows}
+    pairs = [Pair(**row, split="train") for row in rows]
+    examples = fit(pairs, chat, config.max_length).examples
+    kept: dict[int, torch.Tensor] = {}
+    table = []
+    for fold in range(asked.folds):
+        learned = [e for e in examples if fold_of[e.pair.id] != fold]
+        held_out = [e for e in examples if fold_of[e.pair.id] == fold]
+        started = time.perf_counter()
+        torch.manual_seed(config.seed)
+        trunk = load_trunk(asked.model, config.trunk_share)
+        learner = Learner(config, RewardModel(trunk, chat.padding), learned)
+        learner.kept = kept if learner.kept is not None else None
+        for _ in train(config, learner, learned, []):
+            pass
+        scores = score(learner, held_out, config).numpy()
+        found = figures(scores, [e.pair for e in learned], [e.pair for e in held_out])
+        seconds = time.perf_counter() - started
+        told = {column: found[name] for column, name in COLUMNS.items()}
+        table.append({"fold": fold, **told, "seconds": seconds})
+    return table
 
 
 def pooled(folds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -185,7 +225,6 @@ def pooled(folds: list[dict[str, Any]]) -> dict[str, Any]:
         "accuracy_high": float(high),
         **{name: over_all(name) for name in ("words", "length", "ece")},
         "seconds": sum(fold["seconds"] for fold in folds),
-        "GB": max(fold["GB"] for fold in folds),
     }
 
 
