@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
-from scipy.stats import spearmanr
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binomtest, spearmanr
 
 from rewardmodel.learning.baselines import length_baseline, majority_baseline, words_baseline
 from rewardmodel.learning.pairs import Pair
@@ -29,7 +28,8 @@ def figures(scores: np.ndarray, train: Sequence[Pair], test: Sequence[Pair]) -> 
     """
     lead = scores[:, 0] - scores[:, 1]  # (n,)
     right = float(np.sum(np.where(lead == 0, 0.5, lead > 0)))
-    low, high = proportion_confint(right, len(lead), alpha=0.05, method="wilson")
+    # Wilson needs whole successes; rounding down keeps the claim on the careful side.
+    low, high = binomtest(int(right), len(lead)).proportion_ci(0.95, method="wilson")
     return {
         "accuracy": right / len(lead),
         "accuracy_low": float(low),
