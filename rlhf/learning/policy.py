@@ -1,7 +1,7 @@
 """The language model being trained, its critic on the same trunk, and its frozen reference."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from rewardmodel.learning.precision import autocast, has_fast_bf16
+from rewardmodel.learning.precision import autocast
 
 Tuning = Literal["lora", "full"]
 ADAPTER = "default"
@@ -55,7 +55,7 @@ class Opinion(NamedTuple):
 
     logprobs: Tensor  # of the sampled tokens, in nats
     values: Tensor  # score expected before each token
-    entropy: Tensor  # of the distribution each token was drawn from, in nats; zero unless asked for
+    entropy: Tensor  # of the distribution each token was drawn from, in nats; zero under gradients
 
 
 class Policy(nn.Module):
@@ -99,39 +99,22 @@ class Policy(nn.Module):
         temperature: float = 1.0,
         seed: int = 0,
     ) -> Self:
-        """The policy in a Hugging Face folder.
-
-        Weights that are trained are kept in fp32, so that small steps are not rounded away. Under
-        adapters the others never change and are kept in bf16 where products run in it anyway:
-        nothing has to be converted at every pass.
-        """
-        frozen = tuning == "lora" and has_fast_bf16(torch.device("cpu"))
-        dtype = torch.bfloat16 if frozen else torch.float32
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        """The policy in a Hugging Face folder, with fp32 master weights."""
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         return cls(model, tuning, lora_rank, temperature, seed)
 
-    def forward(self, texts: Texts, with_entropy: bool = False) -> Opinion:
-        """The policy's opinion of some answers; the entropy costs a third pass over the vocabulary.
-
-        The entropy carries no gradient.
-        """
-        hidden = self._before_each_token(self.causal_lm, texts)  # (B, T, H)
-        logprobs, entropy = self._token_statistics(self.causal_lm, hidden, texts, with_entropy)
-        values = self.value_head(_of_length_one(hidden)).squeeze(-1) * texts.mask
-        return Opinion(logprobs, values, entropy)
+    def forward(self, texts: Texts) -> Opinion:
+        """The policy's opinion of some answers, with gradient where it is switched on."""
+        return self._opinion(self.causal_lm, texts)
 
     @torch.no_grad()
     def reference_logprobs(self, texts: Texts) -> Tensor:
         """Log-probabilities of the sampled tokens under the frozen reference, (B, T), in nats."""
         if self.reference is not None:
-            return self._logprobs(self.reference, texts)
+            return self._opinion(self.reference, texts).logprobs
         assert isinstance(self.model, PeftModel)
         with self.model.disable_adapter():
-            return self._logprobs(self.causal_lm, texts)
-
-    def _logprobs(self, model: PreTrainedModel, texts: Texts) -> Tensor:
-        hidden = self._before_each_token(model, texts)
-        return self._token_statistics(model, hidden, texts, with_entropy=False)[0]
+            return self._opinion(self.causal_lm, texts).logprobs
 
     @property
     def causal_lm(self) -> PreTrainedModel:
@@ -152,26 +135,16 @@ class Policy(nn.Module):
         return [row[keep].tolist() for row, keep in zip(logprobs, texts.mask, strict=True)]
 
     @torch.no_grad()
-    def merged_weights(
-        self, parent: Mapping[str, Tensor] | None = None
-    ) -> Iterator[tuple[str, Tensor]]:
-        """Every weight under its Hugging Face name, adapters added in; tied ones once.
-
-        Args:
-            parent: the weights before training, to be used instead of our own frozen ones when
-                they are kept more precisely.
-        """
+    def merged_weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Every weight under its Hugging Face name, adapters added in; tied ones once."""
         layers = dict(self.causal_lm.named_modules())
         for name, weight in self.causal_lm.named_parameters():
             if ".lora_" in name:
                 continue
-            plain = name.replace(".base_layer.", ".")
-            if parent is not None and not weight.requires_grad:
-                weight = parent[plain]
-            layer = layers[name.split(".base_layer.")[0]] if plain != name else None
+            layer = layers[name.split(".base_layer.")[0]] if ".base_layer." in name else None
             if isinstance(layer, LoraLayer) and name.endswith(".weight"):
-                weight = weight + layer.get_delta_weight(ADAPTER).float()
-            yield plain, weight.detach()
+                weight = weight + layer.get_delta_weight(ADAPTER)
+            yield name.replace(".base_layer.", "."), weight.detach()
 
     def save_weights(self, folder: Path, dtype: torch.dtype) -> None:
         """Write the merged weights alone, for an engine to load."""
@@ -181,14 +154,19 @@ class Policy(nn.Module):
     def save_model(self, folder: Path, parent: Path) -> None:
         """Write the merged weights as a model folder like the parent's, tokenizer included."""
         model = AutoModelForCausalLM.from_pretrained(parent)
-        parameters = dict(model.named_parameters())
-        model.load_state_dict(dict(self.merged_weights(parameters)), strict=False)
+        model.load_state_dict(dict(self.merged_weights()), strict=False)
         model.save_pretrained(folder)
         AutoTokenizer.from_pretrained(parent).save_pretrained(folder)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Run matrix products in bf16 where that is faster; sums and losses stay in fp32."""
         return autocast(self.value_head.weight.device, self.precision)
+
+    def _opinion(self, model: PreTrainedModel, texts: Texts) -> Opinion:
+        hidden = self._before_each_token(model, texts)  # (B, T, H)
+        logprobs, entropy = self._token_statistics(model, hidden[texts.mask], texts)  # (N,) each
+        values = self.value_head(hidden.float()).squeeze(-1) * texts.mask
+        return Opinion(_unpacked(logprobs, texts.mask), values, _unpacked(entropy, texts.mask))
 
     def _before_each_token(self, model: PreTrainedModel, texts: Texts) -> Tensor:
         """The last hidden state from which each token of the answers was drawn, (B, T, H)."""
@@ -203,54 +181,32 @@ class Policy(nn.Module):
         return output.last_hidden_state[:, texts.prompts.shape[1] - 1 : -1]
 
     def _token_statistics(
-        self, model: PreTrainedModel, hidden: Tensor, texts: Texts, with_entropy: bool
+        self, model: PreTrainedModel, hidden: Tensor, texts: Texts
     ) -> tuple[Tensor, Tensor]:
-        """Log-probabilities and entropies, (B, T); never all tokens x vocabulary at once."""
+        """Log-probability and entropy for each of N tokens, never all N x vocabulary at once."""
         head = model.get_output_embeddings()
+        tokens = texts.responses[texts.mask]
         parts = []
-        for some, tokens in zip(
-            hidden[texts.mask].split(TOKENS_AT_ONCE),
-            texts.responses[texts.mask].split(TOKENS_AT_ONCE),
-            strict=True,
+        for some, their in zip(
+            hidden.split(TOKENS_AT_ONCE), tokens.split(TOKENS_AT_ONCE), strict=True
         ):
             if torch.is_grad_enabled():  # recompute the logits backwards instead of keeping them
-                logprobs = checkpoint(self._chosen, head, some, tokens, use_reentrant=False)
-                parts.append((logprobs, torch.zeros_like(logprobs)))
+                parts.append(checkpoint(self._from_logits, head, some, their, use_reentrant=False))
             else:
-                scaled = self._scaled_logits(head, some)
-                entropy = _entropy(scaled) if with_entropy else torch.zeros(len(tokens))
-                parts.append((_chosen_logprobs(scaled, tokens), entropy.to(scaled.device)))
-        logprobs, entropies = (torch.cat(figures) for figures in zip(*parts, strict=True))
-        return _unpacked(logprobs, texts.mask), _unpacked(entropies, texts.mask)
+                parts.append(self._from_logits(head, some, their))
+        logprobs, entropies = zip(*parts, strict=True)
+        return torch.cat(logprobs), torch.cat(entropies)
 
-    def _chosen(self, head: nn.Module, hidden: Tensor, tokens: Tensor) -> Tensor:
-        return _chosen_logprobs(self._scaled_logits(head, hidden), tokens)
-
-    def _scaled_logits(self, head: nn.Module, hidden: Tensor) -> Tensor:
-        """Logits at the temperature of sampling, (n, V), in fp32."""
+    def _from_logits(self, head: nn.Module, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
         with self.autocast():
-            logits = head(hidden)
-        return logits.float() if self.temperature == 1 else logits.float() / self.temperature
-
-
-def _of_length_one(hidden: Tensor) -> Tensor:
-    """Hidden states as the critic reads them, (B, T, H) in fp32.
-
-    A model's own are tens of units long: one step of Adam on the value head would move every value
-    by more than all scores differ.
-    """
-    return nn.functional.normalize(hidden.float(), dim=-1)
-
-
-def _chosen_logprobs(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Log-probability of one token for each row of logits, (n,), without a softmax over them."""
-    return logits.gather(-1, tokens[:, None]).squeeze(-1) - logits.logsumexp(-1)
-
-
-def _entropy(logits: Tensor) -> Tensor:
-    """Entropy of each row's distribution, (n,), in nats."""
-    probabilities = logits.softmax(-1)
-    return logits.logsumexp(-1) - (probabilities * logits).sum(-1)
+            logits = head(hidden)  # (n, V)
+        scaled = logits.float() / self.temperature
+        total = scaled.logsumexp(-1)
+        logprobs = scaled.gather(-1, tokens[:, None]).squeeze(-1) - total
+        if torch.is_grad_enabled():
+            return logprobs, torch.zeros_like(logprobs)  # a second pass over V, for a figure only
+        probabilities = (scaled - total[:, None]).exp_()
+        return logprobs, total - (probabilities * scaled).sum(-1)
 
 
 @contextmanager

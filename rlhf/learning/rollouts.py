@@ -106,7 +106,7 @@ def freeze(
     opinions, references = [], []
     for rows in in_order(len(answers), minibatch_size):
         part = texts.rows(rows)
-        opinions.append([_widened(figure, width) for figure in policy(part, with_entropy=True)])
+        opinions.append([_widened(figure, width) for figure in policy(part)])
         references.append(_widened(policy.reference_logprobs(part), width))
     logprobs, values, entropy = (torch.cat(parts) for parts in zip(*opinions, strict=True))
     return Rollout(

@@ -112,7 +112,7 @@ def test_splitting_the_vocabulary_work_changes_neither_value_nor_gradient(policy
 
 def test_entropy_is_that_of_the_whole_distribution(policy):
     with torch.no_grad():
-        entropy = policy(Texts.of(PROMPTS, RESPONSES), with_entropy=True).entropy
+        entropy = policy(Texts.of(PROMPTS, RESPONSES)).entropy
         logits = policy.causal_lm(torch.tensor([PROMPTS[0] + RESPONSES[0]])).logits[0, 3:5]
     assert torch.allclose(
         entropy[0, :2], torch.distributions.Categorical(logits=logits).entropy(), atol=1e-5

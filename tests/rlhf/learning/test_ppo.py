@@ -19,8 +19,7 @@ LETTERS = PPOTraining(
     max_response_tokens=6,
     tuning="full",
     learning_rate=2e-2,
-    value_learning_rate=0.1,
-    lam=0.95,
+    value_learning_rate=2e-2,
     kl_coef=0.0,
     stop_kl=0.0,
 )
