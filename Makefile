@@ -49,7 +49,7 @@ loop: .venv/product  ## one whole round on the running system (DATA=, PREFERENCE
 	@exec $(PY) manage.py loop $(if $(DATA),--data $(DATA)) $(if $(PAIRS),--pairs $(PAIRS)) \
 		$(if $(PREFERENCES),--preferences $(PREFERENCES)) $(if $(UPDATES),--updates $(UPDATES))
 
-screens: .venv/developer chromium  ## take the README's screenshots from the running system
+screens: .venv/developer chromium  ## take the screenshots in docs/screens/, of pages with invented data
 	$(PY) docs/screens/take.py
 
 bench: .venv/developer model  ## measure how fast generation and training are here

@@ -23,7 +23,7 @@ LONGEST_START = 300  # seconds; 30 on two idle cores
 def real_model() -> Path:
     """The folder of the demo's model, converted once by `make run` or `make test`."""
     if not (REAL_MODEL / "config.json").is_file():
-        pytest.skip(f"the demo model is not in {REAL_MODEL}")
+        pytest.fail(f"The demo model is not in {REAL_MODEL}; run `make model` first.")
     return REAL_MODEL
 
 
