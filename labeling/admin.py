@@ -18,6 +18,7 @@ from labeling.models import (
     PreferenceImport,
     Prompt,
     Response,
+    Skip,
     Snapshot,
     SnapshotJudgment,
     User,
@@ -136,6 +137,14 @@ class JudgmentAdmin(ReadOnlyAdmin):
     list_filter = ["judge_kind", "equal"]
     list_select_related = ["comparison", "labeler"]
     search_fields = ["labeler__username", "rationale"]
+
+
+@admin.register(Skip)
+class SkipAdmin(ReadOnlyAdmin):
+    list_display = ["id", "comparison", "labeler", "reason", "note", "created_at"]
+    list_filter = ["reason", "comparison__campaign"]
+    list_select_related = ["comparison", "labeler"]
+    search_fields = ["labeler__username", "note"]
 
 
 @admin.register(PreferenceImport)

@@ -20,6 +20,10 @@ class AlreadyAnswered(Refused):
     """You have answered this comparison already; the first answer counts."""
 
 
+class AlreadySkipped(Refused):
+    """You skipped this comparison, so it goes to someone else; take the next one."""
+
+
 class KeyReused(Refused):
     """This answer was sent before with other content; the first one counts."""
 

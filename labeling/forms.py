@@ -9,7 +9,16 @@ from django import forms
 from django.db.models import Count, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Assignment, Campaign, CampaignPolicy, Judgment, Policy, Prompt, User
+from labeling.models import (
+    Assignment,
+    Campaign,
+    CampaignPolicy,
+    Judgment,
+    Policy,
+    Prompt,
+    Skip,
+    User,
+)
 from labeling.services.campaigns import set_labelers
 from labeling.services.judgments import LONGEST_RATIONALE, Answer
 from labeling.services.prompts import LONGEST_MESSAGE, store_prompts
@@ -104,6 +113,10 @@ class JudgmentForm(forms.Form):
     def aspects(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name.startswith("aspect-")]
 
+    def skip(self) -> "SkipForm":
+        """The way out that stands beside the answer."""
+        return SkipForm()
+
     def has_details(self) -> bool:
         """Whether the optional part has something in it, so that it is shown open."""
         return self.is_bound and any(
@@ -151,6 +164,35 @@ class JudgmentForm(forms.Form):
             rationale=self.cleaned_data["rationale"],
             flags=self.cleaned_data["flags"],
         )
+
+
+class SkipForm(forms.Form):
+    """Why a labeler passes a pair on. Its fields stand within the answer's form on the page."""
+
+    reason = forms.ChoiceField(
+        label=_("Reason to skip"),
+        choices=[
+            (Skip.Reason.CANT_JUDGE, _("I can't judge this")),
+            (Skip.Reason.UNCLEAR, _("The prompt is unclear")),
+            (Skip.Reason.WRONG_LANGUAGE, _("Wrong language")),
+            (Skip.Reason.HARMFUL, _("Harmful to read")),
+            (Skip.Reason.BROKEN, _("Broken or unreadable")),
+            (Skip.Reason.OTHER, _("Another reason")),
+        ],
+        widget=forms.Select(attrs={"form": "skip"}),
+    )
+    note = forms.CharField(
+        required=False,
+        max_length=Skip._meta.get_field("note").max_length,
+        label=_("Note, if it helps"),
+        widget=forms.TextInput(attrs={"form": "skip"}),
+    )
+    # Not "client_key", which is the answer's: both stand on one page.
+    skip_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("auto_id", "skip-%s")
+        super().__init__(*args, **kwargs)
 
 
 class WordsField(forms.CharField):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.views import campaigns, home, transfers, work
+from labeling.views import campaigns, home, skips, transfers, work
 
 app_name = "labeling"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("label/", work.choose, name="choose"),
     path("label/<int:pk>/", work.work, name="work"),
     path("label/answers/<int:pk>/", work.judge, name="judge"),
+    path("label/skips/<int:pk>/", skips.skip, name="skip"),
     path("campaigns/", campaigns.index, name="campaigns"),
     path("campaigns/new/", campaigns.create, name="create"),
     path("campaigns/<int:pk>/", campaigns.detail, name="campaign"),

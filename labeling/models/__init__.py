@@ -4,6 +4,7 @@ from labeling.models.datasets import Snapshot, SnapshotJudgment
 from labeling.models.judgments import Judgment, PreferenceImport
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
+from labeling.models.skips import Skip
 from labeling.models.users import User
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "PreferenceImport",
     "Prompt",
     "Response",
+    "Skip",
     "Snapshot",
     "SnapshotJudgment",
     "User",

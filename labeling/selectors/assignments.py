@@ -2,7 +2,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from labeling.models import Assignment, Campaign, User
+from labeling.models import Assignment, Campaign, Skip, User
 
 
 def held_by(labeler: User, campaign: Campaign) -> QuerySet[Assignment]:
@@ -13,11 +13,13 @@ def held_by(labeler: User, campaign: Campaign) -> QuerySet[Assignment]:
 
 
 def claimable_by(labeler: User, campaign: Campaign, now: datetime) -> QuerySet[Assignment]:
-    """Open slots this labeler may take: free or run out, and not on a pair they had before."""
+    """Open slots this labeler may take: free or run out, and not on a pair they had or skipped."""
     had = Assignment.objects.filter(comparison=OuterRef("comparison"), labeler=labeler)
+    skipped = Skip.objects.filter(comparison=OuterRef("comparison"), labeler=labeler)
     return Assignment.objects.filter(
         Q(labeler__isnull=True) | Q(leased_until__lte=now),
         ~Exists(had),
+        ~Exists(skipped),
         answered_at__isnull=True,
         comparison__campaign=campaign,
     ).order_by("id")

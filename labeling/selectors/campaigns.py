@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from labeling import statistics
-from labeling.models import Assignment, Campaign, DiscardedPair, Judgment, User
+from labeling.models import Assignment, Campaign, DiscardedPair, Judgment, Skip, User
 from labeling.selectors.judgments import current_judgments
 
 
@@ -16,6 +16,7 @@ class Progress:
     wanted: int  # answers: one a slot
     answered: int
     leased: int  # slots that a labeler has open now
+    skipped: int  # times a labeler passed a pair on
     imported: int  # judgments that came from files
     identical: int  # pairs that never became comparisons
     empty: int
@@ -45,6 +46,7 @@ def progress(campaign: Campaign) -> Progress:
         wanted=slots["wanted"],
         answered=slots["answered"],
         leased=slots["leased"],
+        skipped=Skip.objects.filter(comparison__campaign=campaign).count(),
         imported=Judgment.objects.filter(imported_from__campaign=campaign).count(),
         identical=discarded.get(DiscardedPair.Reason.IDENTICAL, 0),
         empty=discarded.get(DiscardedPair.Reason.EMPTY, 0),

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from labeling import errors
-from labeling.models import Assignment, Campaign, Judgment, User
+from labeling.models import Assignment, Campaign, Judgment, Skip, User
 
 LONGEST_RATIONALE = 10_000  # characters
 
@@ -42,7 +42,8 @@ def record_judgment(
     A lease that ran out costs nothing while nobody else has taken the slot.
 
     Raises:
-        KeyReused, AlreadyAnswered, LeaseExpired, CampaignNotOpen, AnswerNotOffered.
+        KeyReused, AlreadySkipped, AlreadyAnswered, LeaseExpired, CampaignNotOpen,
+        AnswerNotOffered.
     """
     # Two requests with one key queue up here, so the second finds what the first stored.
     assignment = (
@@ -53,14 +54,8 @@ def record_judgment(
     stored = Judgment.objects.filter(client_key=client_key).first()
     if stored is not None:
         return _same(stored, assignment, labeler, answer)
-    if assignment.labeler_id != labeler.pk:
-        raise errors.LeaseExpired
-    if assignment.answered_at is not None:
-        raise errors.AlreadyAnswered
+    check_held(assignment, labeler)
     campaign = assignment.comparison.campaign
-    # A paused campaign gives out no work, but what was begun may be finished.
-    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
-        raise errors.CampaignNotOpen
     _check_offered(campaign, answer)
 
     judgment = Judgment.objects.create(
@@ -80,6 +75,27 @@ def record_judgment(
     assignment.answered_at = now
     assignment.save(update_fields=["answered_at"])
     return judgment
+
+
+def check_held(assignment: Assignment, labeler: User) -> None:
+    """Refuse, and say why, unless this labeler may settle this slot now.
+
+    Raises:
+        AlreadySkipped, LeaseExpired, AlreadyAnswered, CampaignNotOpen.
+    """
+    if Skip.objects.filter(comparison=assignment.comparison_id, labeler=labeler).exists():
+        raise errors.AlreadySkipped
+    if assignment.labeler_id != labeler.pk:
+        raise errors.LeaseExpired
+    if assignment.answered_at is not None:
+        raise errors.AlreadyAnswered
+    check_taking_answers(assignment.comparison.campaign)
+
+
+def check_taking_answers(campaign: Campaign) -> None:
+    """A paused campaign gives out no work, but what was begun may be finished."""
+    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+        raise errors.CampaignNotOpen
 
 
 def _same(stored: Judgment, assignment: Assignment, labeler: User, answer: Answer) -> Judgment:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import assignment_for, campaign_for
-from labeling.forms import JudgmentForm
+from labeling.forms import JudgmentForm, SkipForm
 from labeling.models import Assignment, Campaign, User
 from labeling.requests import SignedIn
 from labeling.selectors.assignments import answered_by, claimable_by, held_by
@@ -93,6 +93,7 @@ def show(
     form: JudgmentForm | None = None,
     refusal: errors.Refused | None = None,
     status: int = 200,
+    skip_form: SkipForm | None = None,
 ) -> HttpResponse:
     """The page, or only its pair when htmx puts it in place.
 
@@ -105,6 +106,7 @@ def show(
         "campaign": campaign,
         "assignment": assignment,
         "form": form or JudgmentForm(campaign=campaign),
+        "skip_form": skip_form,
         "refusal": refusal,
         "today": answered_today(request.user),
     }

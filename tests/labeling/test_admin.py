@@ -11,7 +11,7 @@ OURS = [
     for model in apps.get_app_config(label).get_models()
     if not model._meta.auto_created
 ]
-APPEND_ONLY = {"response", "judgment", "snapshot", "discardedpair", "promotion"}
+APPEND_ONLY = {"response", "judgment", "skip", "snapshot", "discardedpair", "promotion"}
 
 
 @pytest.fixture

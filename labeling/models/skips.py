@@ -1,0 +1,51 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from labeling.models.comparisons import Assignment, Comparison
+
+
+class Skip(models.Model):
+    """A labeler passed a pair on unanswered, and why: an event that is never changed.
+
+    The slot is free again for other labelers; whoever skipped a comparison never gets it again.
+    """
+
+    class Reason(models.TextChoices):
+        CANT_JUDGE = "cant_judge"
+        UNCLEAR = "unclear"
+        WRONG_LANGUAGE = "wrong_language"
+        HARMFUL = "harmful"
+        BROKEN = "broken"
+        OTHER = "other"
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="skips")
+    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="skips")
+    labeler = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="skips"
+    )
+    reason = models.CharField(max_length=20, choices=Reason)
+    note = models.CharField(max_length=500, blank=True)
+    client_key = models.UUIDField(unique=True)  # made with the page: a retry stores nothing twice
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="skip_reason_is_known",
+                condition=Q(
+                    reason__in=[
+                        *("cant_judge", "unclear", "wrong_language"),
+                        *("harmful", "broken", "other"),
+                    ]
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["comparison", "labeler"], name="labeler_skips_a_comparison_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["labeler", "created_at"], name="skip_by_labeler")]
+
+    def __str__(self) -> str:
+        return f"{self.reason} skip of {self.comparison_id}"

@@ -1,0 +1,51 @@
+import uuid
+from datetime import datetime
+
+from django.db import transaction
+
+from labeling import errors
+from labeling.models import Assignment, Skip, User
+from labeling.services.judgments import check_held
+
+
+@transaction.atomic
+def skip_comparison(
+    *,
+    assignment: Assignment,
+    labeler: User,
+    reason: str,
+    note: str,
+    client_key: uuid.UUID,
+    now: datetime,
+) -> Skip:
+    """Pass a pair on to the other labelers, and keep why. The same key sent again does nothing.
+
+    Raises:
+        KeyReused, AlreadySkipped, AlreadyAnswered, LeaseExpired, CampaignNotOpen.
+    """
+    # An answer to the same slot from another tab queues up here: one of the two counts.
+    assignment = (
+        Assignment.objects.select_for_update(of=("self",))
+        .select_related("comparison__campaign")
+        .get(pk=assignment.pk)
+    )
+    stored = Skip.objects.filter(client_key=client_key).first()
+    if stored is not None:
+        if (stored.assignment_id, stored.labeler_id) != (assignment.pk, labeler.pk):
+            raise errors.KeyReused
+        return stored
+    check_held(assignment, labeler)
+
+    skip = Skip.objects.create(
+        assignment=assignment,
+        comparison=assignment.comparison,
+        labeler=labeler,
+        reason=reason,
+        note=note,
+        client_key=client_key,
+        created_at=now,
+    )
+    assignment.labeler = None
+    assignment.leased_until = None
+    assignment.save(update_fields=["labeler", "leased_until"])
+    return skip

@@ -1,0 +1,39 @@
+"""Passing a pair on unanswered."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from labeling import errors
+from labeling.access import assignment_for
+from labeling.forms import SkipForm
+from labeling.requests import SignedIn
+from labeling.services.skips import skip_comparison
+from labeling.views.work import show
+
+
+@never_cache
+@login_required
+@require_POST
+def skip(request: SignedIn, pk: int) -> HttpResponse:
+    """Keep why, and lead to the next pair."""
+    assignment = assignment_for(request.user, pk)
+    campaign = assignment.comparison.campaign
+    form = SkipForm(request.POST)
+    if not form.is_valid():
+        return show(request, campaign, assignment, status=422, skip_form=form)
+    try:
+        skip_comparison(
+            assignment=assignment,
+            labeler=request.user,
+            reason=form.cleaned_data["reason"],
+            note=form.cleaned_data["note"],
+            client_key=form.cleaned_data["skip_key"],
+            now=timezone.now(),
+        )
+    except errors.Refused as refusal:
+        return show(request, campaign, None, refusal=refusal, status=409, skip_form=form)
+    return redirect("labeling:work", campaign.pk)

@@ -1,0 +1,51 @@
+"""Skipping a pair and changing one's mind, by the keyboard alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from labeling.models import Assignment, Campaign, Judgment, Skip, User
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def open_work(live_server: Any, sign_in: Callable[..., Page]) -> Callable[..., Page]:
+    def enter(who: User, campaign: Campaign) -> Page:
+        page = sign_in(who)
+        page.goto(live_server.url + reverse("labeling:work", args=[campaign.pk]))
+        return page
+
+    return enter
+
+
+def test_s_skips_a_pair_with_a_reason_and_the_next_one_comes(open_work, alice, campaign, fill):
+    fill(campaign, 2)
+    page = open_work(alice, campaign)
+    before = page.locator("form.pair").get_attribute("action")
+
+    page.keyboard.press("s")
+    expect(page.get_by_role("combobox", name="Reason to skip")).to_be_focused()
+    page.keyboard.type("Wrong")
+    page.keyboard.press("Tab")
+    page.keyboard.type("1 is Dutch, sent by Enter")  # neither digits nor letters are commands here
+    page.keyboard.press("Enter")
+
+    expect(page.locator("form.pair")).not_to_have_attribute("action", before)
+    kept = Skip.objects.get()
+    assert (kept.reason, kept.note) == ("wrong_language", "1 is Dutch, sent by Enter")
+    assert not Judgment.objects.exists()
+
+
+def test_escape_leaves_the_skip_unsent(open_work, alice, campaign, fill):
+    fill(campaign)
+    page = open_work(alice, campaign)
+    page.keyboard.press("s")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Skip this pair")).to_be_hidden()
+    page.keyboard.press("1")
+    expect(page.locator("input[name=answer]:checked")).to_have_value("-3")
+    assert Assignment.objects.get().labeler == alice
