@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -19,6 +20,7 @@ from labeling.models import (
     Skip,
     User,
 )
+from labeling.services.assignments import MOST_HELD
 from labeling.services.campaigns import set_labelers
 from labeling.services.judgments import LONGEST_RATIONALE, Answer
 from labeling.services.prompts import LONGEST_MESSAGE, store_prompts
@@ -193,6 +195,39 @@ class SkipForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("auto_id", "skip-%s")
         super().__init__(*args, **kwargs)
+
+
+class NumbersField(forms.CharField):
+    """Row numbers, separated by spaces."""
+
+    def to_python(self, value: Any) -> Any:
+        words = (super().to_python(value) or "").split()
+        if not all(word.isdecimal() and len(word) < 19 for word in words):
+            raise forms.ValidationError(_("These are not row numbers."))
+        return [int(word) for word in words]
+
+
+class AheadForm(forms.Form):
+    """What a labeling page has already, and how many pairs it would like to hold."""
+
+    have = NumbersField(required=False)
+    want = forms.IntegerField(min_value=1, max_value=MOST_HELD)
+
+
+class ReleaseForm(forms.Form):
+    """Pairs a labeling page leaves unused, and when it believes their leases to end."""
+
+    unused = NumbersField()
+    until = forms.CharField()
+
+    def clean_until(self) -> datetime:
+        try:
+            until = datetime.fromisoformat(self.cleaned_data["until"])
+        except ValueError:
+            until = None
+        if until is None or until.tzinfo is None:
+            raise forms.ValidationError(_("This is not a moment with a time zone."))
+        return until
 
 
 class WordsField(forms.CharField):

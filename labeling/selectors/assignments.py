@@ -25,6 +25,17 @@ def claimable_by(labeler: User, campaign: Campaign, now: datetime) -> QuerySet[A
     ).order_by("id")
 
 
+def to_show(pks: list[int]) -> QuerySet[Assignment]:
+    """These assignments with all that a page shows of them, in one query."""
+    return (
+        Assignment.objects.filter(pk__in=pks)
+        .select_related(
+            "comparison__campaign", "comparison__prompt", "comparison__first", "comparison__second"
+        )
+        .order_by("id")
+    )
+
+
 def answered_by(labeler: User, since: datetime) -> int:
     """How many comparisons this labeler has answered since a moment."""
     return Assignment.objects.filter(labeler=labeler, answered_at__gte=since).count()

@@ -2,37 +2,85 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from labeling.models import Assignment, Campaign, User
-from labeling.selectors.assignments import claimable_by, held_by
+from labeling.models import Assignment, Campaign, Membership, User
+from labeling.selectors.assignments import claimable_by, held_by, to_show
+
+# Pairs one labeler holds in a campaign at most: so many answers go on without a network.
+MOST_HELD = 24
 
 
 @transaction.atomic
 def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignment | None:
     """Reserve the next comparison for one labeler, or return None when none is left.
 
-    A labeler who holds one already gets that one again, so that a second tab or a reload shows
-    the same pair. Two labelers asking at once get different work: rows locked by the other are
-    skipped.
+    A labeler who holds some already gets the oldest of them again, so that a second tab or a
+    reload shows the same pair. Two labelers asking at once get different work: rows locked by the
+    other are skipped.
     """
     if campaign.status != Campaign.Status.OPEN:
         return None
-    # One labeler's requests take turns, else two tabs opened at once would hold two pairs.
-    User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
+    _take_turns(labeler)
     assignment = held_by(labeler, campaign).select_for_update(of=("self",)).first()
     if assignment is None:
-        assignment = (
-            claimable_by(labeler, campaign, now)
-            .select_for_update(skip_locked=True, of=("self",))
-            .first()
-        )
+        assignment = _claimable(labeler, campaign, now)
     if assignment is None:
         return None
-    assignment.labeler = labeler
-    assignment.leased_until = now + timedelta(minutes=campaign.lease_minutes)
-    assignment.save(update_fields=["labeler", "leased_until"])
-    return Assignment.objects.select_related(
-        "comparison__campaign", "comparison__prompt", "comparison__first", "comparison__second"
-    ).get(pk=assignment.pk)
+    _lease([assignment], labeler, _end(campaign, now))
+    return to_show([assignment.pk]).get()
+
+
+@transaction.atomic
+def claim_ahead(
+    *, labeler: User, campaign: Campaign, at_most: int, now: datetime
+) -> list[Assignment]:
+    """Everything this labeler holds, leased anew and topped up to so many pairs, oldest first.
+
+    A page that reads ahead shows the next pair at once and goes on while the server is away. What
+    is taken ahead leaves a slot for each other labeler of the campaign, so that nobody finds
+    nothing to do because someone else's browser reads ahead.
+    """
+    if campaign.status != Campaign.Status.OPEN:
+        return []
+    _take_turns(labeler)
+    held = list(held_by(labeler, campaign).select_for_update(of=("self",)))
+    end = _end(campaign, now)
+    _lease(held, labeler, end)
+
+    wanted = min(at_most, MOST_HELD) - len(held)
+    others = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user=labeler).count()
+    if wanted > 0:
+        free = claimable_by(labeler, campaign, now)[: wanted + others].count()
+        # Whoever holds nothing takes one in any case, as claim_next would.
+        wanted = min(wanted, max(free - others, 0 if held else 1))
+    # One by one: two free slots of one comparison must not both come to the same labeler.
+    while wanted > 0 and (assignment := _claimable(labeler, campaign, now)):
+        _lease([assignment], labeler, end)
+        held.append(assignment)
+        wanted -= 1
+    return list(to_show([assignment.pk for assignment in held]))
+
+
+def _take_turns(labeler: User) -> None:
+    """One labeler's requests queue up, else two tabs opened at once would take too much."""
+    User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
+
+
+def _claimable(labeler: User, campaign: Campaign, now: datetime) -> Assignment | None:
+    return (
+        claimable_by(labeler, campaign, now)
+        .select_for_update(skip_locked=True, of=("self",))
+        .first()
+    )
+
+
+def _end(campaign: Campaign, now: datetime) -> datetime:
+    return now + timedelta(minutes=campaign.lease_minutes)
+
+
+def _lease(assignments: list[Assignment], labeler: User, until: datetime) -> None:
+    Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
+        labeler=labeler, leased_until=until
+    )
 
 
 def release(*, assignment: Assignment, labeler: User) -> bool:
@@ -42,3 +90,16 @@ def release(*, assignment: Assignment, labeler: User) -> bool:
             pk=assignment.pk, labeler=labeler, answered_at__isnull=True
         ).update(labeler=None, leased_until=None)
     )
+
+
+@transaction.atomic
+def release_unused(*, labeler: User, campaign: Campaign, pks: list[int], until: datetime) -> int:
+    """Give back what a page took ahead and leaves unused; returns how many pairs that were.
+
+    `until` is the end of the leases as that page knew it. Where another page of the same labeler
+    has leased a pair anew meanwhile, that page shows it, and it stays.
+    """
+    unused = held_by(labeler, campaign).filter(pk__in=pks, leased_until=until)
+    # Locked before: an answer that is being stored at this moment must win.
+    locked = [assignment.pk for assignment in unused.select_for_update(of=("self",))]
+    return Assignment.objects.filter(pk__in=locked).update(labeler=None, leased_until=None)

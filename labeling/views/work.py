@@ -1,20 +1,22 @@
 """The labeling page: take a pair, judge it, get the next one in the same response."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import assignment_for, campaign_for
-from labeling.forms import JudgmentForm, SkipForm
+from labeling.forms import AheadForm, JudgmentForm, ReleaseForm, SkipForm
 from labeling.models import Assignment, Campaign, User
 from labeling.requests import SignedIn
 from labeling.selectors.assignments import answered_by, claimable_by, held_by
 from labeling.selectors.campaigns import campaigns_with_work
-from labeling.services.assignments import claim_next
+from labeling.services.assignments import claim_ahead, claim_next, release_unused
 from labeling.services.judgments import record_judgment
 
 # Counting further than this costs more than knowing it is worth.
@@ -58,32 +60,109 @@ def work(request: SignedIn, pk: int) -> HttpResponse:
 @never_cache
 @login_required
 @require_POST
+def ahead(request: SignedIn, pk: int) -> HttpResponse:
+    """Pairs a page keeps for later: all that the labeler holds, with the HTML of the new ones."""
+    campaign = campaign_for(request.user, pk)
+    form = AheadForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
+    held = claim_ahead(
+        labeler=request.user,
+        campaign=campaign,
+        at_most=form.cleaned_data["want"],
+        now=timezone.now(),
+    )
+    missing = [assignment for assignment in held if assignment.pk not in form.cleaned_data["have"]]
+    today = today_in_words(answered_today(request.user))
+    pairs = [
+        {
+            "id": assignment.pk,
+            "html": render_to_string(
+                "labeling/work.html#pair",
+                {
+                    "campaign": campaign,
+                    "assignment": assignment,
+                    "form": JudgmentForm(campaign=campaign),
+                    "today_in_words": today,
+                },
+                request,
+            ),
+        }
+        for assignment in missing
+    ]
+    return JsonResponse(
+        {
+            "held": [assignment.pk for assignment in held],
+            "until": held[0].leased_until.isoformat() if held else "",  # type: ignore[union-attr]
+            "seconds": campaign.lease_minutes * 60,
+            "pairs": pairs,
+        }
+    )
+
+
+@never_cache
+@login_required
+@require_POST
+def release(request: SignedIn, pk: int) -> HttpResponse:
+    """A page is left: what it took ahead and did not use is free again."""
+    campaign = campaign_for(request.user, pk)
+    form = ReleaseForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
+    release_unused(
+        labeler=request.user,
+        campaign=campaign,
+        pks=form.cleaned_data["unused"],
+        until=form.cleaned_data["until"],
+    )
+    return HttpResponse(status=204)
+
+
+@never_cache
+@login_required
+@require_POST
 def judge(request: SignedIn, pk: int) -> HttpResponse:
-    """Save one answer and show the next pair in its place."""
+    """Save one answer; without JavaScript, go on to the next pair.
+
+    The page sends answers in the background and asks for JSON: it shows the next pair before this
+    one is stored.
+    """
     assignment = assignment_for(request.user, pk)
     campaign = assignment.comparison.campaign
+    background = request.get_preferred_type(["text/html", "application/json"]) != "text/html"
     form = JudgmentForm(request.POST, campaign=campaign)
-    if not form.is_valid():
-        return show(request, campaign, assignment, form=form, status=422)
-
-    now = timezone.now()
     try:
-        record_judgment(
-            assignment=assignment,
-            labeler=request.user,
-            answer=form.judgment(assignment),
-            client_key=form.cleaned_data["client_key"],
-            seconds=form.cleaned_data["seconds"],
-            now=now,
-        )
+        if form.is_valid():
+            record_judgment(
+                assignment=assignment,
+                labeler=request.user,
+                answer=form.judgment(assignment),
+                client_key=form.cleaned_data["client_key"],
+                seconds=form.cleaned_data["seconds"],
+                now=timezone.now(),
+            )
     except errors.AnswerNotOffered as refusal:
         form.add_error(None, str(refusal))
-        return show(request, campaign, assignment, form=form, status=422)
     except errors.Refused as refusal:
+        if background:
+            return JsonResponse({"refusal": str(refusal)}, status=409)
         return show(request, campaign, None, form=form, refusal=refusal, status=409)
-    if not request.htmx:
-        return redirect("labeling:work", campaign.pk)
-    return show(request, campaign, claim_next(labeler=request.user, campaign=campaign, now=now))
+    if not form.is_valid():
+        if background:
+            return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
+        return show(request, campaign, assignment, form=form, status=422)
+    if background:
+        return JsonResponse({"today": today_in_words(answered_today(request.user))})
+    return redirect("labeling:work", campaign.pk)
+
+
+def in_one_sentence(form: AheadForm | JudgmentForm | ReleaseForm) -> str:
+    """What is wrong with a form, for a page that does not show its fields again."""
+    return " ".join(
+        str(message) if name == "__all__" else f"{form.fields[name].label or name}: {message}"
+        for name, messages in form.errors.items()
+        for message in messages
+    )
 
 
 def show(
@@ -108,10 +187,15 @@ def show(
         "form": form or JudgmentForm(campaign=campaign),
         "skip_form": skip_form,
         "refusal": refusal,
-        "today": answered_today(request.user),
+        "today": (today := answered_today(request.user)),
+        "today_in_words": today_in_words(today),
     }
     return render(request, template, context, status=status)
 
 
 def answered_today(labeler: User) -> int:
     return answered_by(labeler, timezone.localtime().replace(hour=0, minute=0, second=0))
+
+
+def today_in_words(count: int) -> str:
+    return ngettext("%(count)d judged today", "%(count)d judged today", count) % {"count": count}

@@ -9,7 +9,13 @@ from django.utils import timezone
 
 from labeling import errors
 from labeling.models import Assignment, Campaign, Judgment, Membership
-from labeling.services.assignments import claim_next, release
+from labeling.services.assignments import (
+    MOST_HELD,
+    claim_ahead,
+    claim_next,
+    release,
+    release_unused,
+)
 from labeling.services.campaigns import add_members
 from labeling.services.judgments import Answer, record_judgment
 from tests.cast import judge, person
@@ -283,3 +289,109 @@ class TestRulesOfTheDatabase:
         twin = judgment.assignment
         twin.pk, twin.slot = None, 1
         self.refused(twin.save)
+
+
+class TestReadingAhead:
+    def ahead(self, labeler, campaign, at_most=24, now=NOW):
+        return claim_ahead(labeler=labeler, campaign=campaign, at_most=at_most, now=now)
+
+    def test_a_labeler_holds_so_many_pairs_oldest_first_and_no_more(self, alice, campaign, fill):
+        slots = fill(campaign, 40)
+        shown = claim_next(labeler=alice, campaign=campaign, now=NOW)
+        assert self.ahead(alice, campaign, 2) == slots[:2]
+        assert self.ahead(alice, campaign, 100) == slots[:MOST_HELD]
+        assert self.ahead(alice, campaign, 100) == slots[:MOST_HELD]
+        assert claim_next(labeler=alice, campaign=campaign, now=NOW) == shown
+
+    def test_each_other_labeler_is_left_something(self, alice, bob, campaign, fill):
+        fill(campaign, 5)
+        assert len(self.ahead(alice, campaign)) == 4
+        assert claim_next(labeler=bob, campaign=campaign, now=NOW)
+
+    def test_the_last_pair_is_given_to_who_holds_none(self, alice, campaign, fill):
+        fill(campaign, 1)
+        assert len(self.ahead(alice, campaign)) == 1
+
+    def test_two_slots_of_one_pair_do_not_come_to_one_labeler(self, alice, campaign, fill):
+        campaign.overlap = 3
+        fill(campaign, 4)
+        pairs = [assignment.comparison_id for assignment in self.ahead(alice, campaign)]
+        assert len(pairs) == len(set(pairs)) == 4
+
+    def test_asking_again_leases_everything_anew(self, alice, campaign, fill):
+        fill(campaign, 4)
+        self.ahead(alice, campaign, 3)
+        later = NOW + timedelta(minutes=20)
+        ends = {a.leased_until for a in self.ahead(alice, campaign, 3, now=later)}
+        assert ends == {later + timedelta(minutes=30)}
+
+    def test_what_is_left_unused_is_free_again_unless_another_page_leased_it(
+        self, alice, bob, campaign, fill
+    ):
+        fill(campaign, 6)
+        held = self.ahead(alice, campaign, 3)
+        pks, until = [assignment.pk for assignment in held], held[0].leased_until
+        give = {"campaign": campaign, "pks": pks[1:], "until": until}
+        assert release_unused(labeler=bob, **give) == 0
+        self.ahead(alice, campaign, 3, now=NOW + timedelta(seconds=1))
+        assert release_unused(labeler=alice, **give) == 0
+        give["until"] = until + timedelta(seconds=1)
+        assert release_unused(labeler=alice, **give) == 2
+        assert Assignment.objects.filter(labeler=alice).count() == 1
+
+    def test_what_was_answered_is_not_given_back(self, alice, campaign, fill):
+        fill(campaign, 4)
+        held = self.ahead(alice, campaign, 2)
+        until = held[0].leased_until
+        judge(alice, campaign)
+        pks = [assignment.pk for assignment in held]
+        assert release_unused(labeler=alice, campaign=campaign, pks=pks, until=until) == 1
+        assert Assignment.objects.get(pk=pks[0]).labeler == alice
+
+    def test_a_paused_campaign_gives_nothing_ahead(self, alice, campaign, fill):
+        fill(campaign, 4)
+        campaign.status = Campaign.Status.PAUSED
+        assert self.ahead(alice, campaign) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_labelers_who_read_ahead_never_exceed_the_overlap_or_their_share(campaign, fill):
+    campaign.overlap = 3
+    campaign.save()
+    fill(campaign, 20)
+    labelers = [person(f"labeler{n}") for n in range(8)]
+    add_members(campaign=campaign, users=labelers, role=Membership.Role.LABELER)
+    most = 5
+
+    def label_until_nothing_is_left(number):
+        labeler = labelers[number]
+        while claim_next(labeler=labeler, campaign=campaign, now=timezone.now()):
+            held = claim_ahead(labeler=labeler, campaign=campaign, at_most=most, now=timezone.now())
+            assert 1 <= len(held) <= most
+            for assignment in held[:2]:
+                record_judgment(
+                    assignment=assignment,
+                    labeler=labeler,
+                    answer=Answer(preference=1),
+                    client_key=uuid.uuid4(),
+                    seconds=1.0,
+                    now=timezone.now(),
+                )
+
+    _in_threads(8, label_until_nothing_is_left)
+    _in_threads(8, label_until_nothing_is_left)
+
+    answers = list(Judgment.objects.values_list("comparison", "labeler"))
+    assert len(answers) == len(set(answers)) == 60
+    assert set(Counter(comparison for comparison, _ in answers).values()) == {3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_reading_ahead_at_once_hold_no_more_than_one_would(alice, campaign, fill):
+    fill(campaign, 20)
+
+    def read_ahead(_):
+        claim_ahead(labeler=alice, campaign=campaign, at_most=4, now=timezone.now())
+
+    _in_threads(6, read_ahead)
+    assert Assignment.objects.filter(labeler=alice).count() == 4

@@ -133,7 +133,7 @@ def test_two_tabs_show_the_same_pair_and_the_second_answer_is_refused(
     expect(other.get_by_role("alert")).to_have_text(
         "You have answered this comparison already; the first answer counts."
     )
-    expect(other.get_by_text("Right is much better")).to_be_visible()
+    expect(other.locator("[data-refused]")).to_contain_text("Right is much better")
     assert Judgment.objects.count() == 1
     other.keyboard.press("Enter")
     expect(other.locator("form.pair")).to_be_visible()
@@ -154,7 +154,7 @@ def test_time_that_ran_out_is_said_and_the_answer_is_shown(open_work, alice, bob
         "Your time on this comparison ran out, so it went to someone else."
     )
     expect(page.get_by_text("kept", exact=True)).to_be_visible()
-    expect(page.get_by_text("Left is much better")).to_be_visible()
+    expect(page.locator("[data-refused]")).to_contain_text("Left is much better")
     assert not Judgment.objects.exists()
 
 
@@ -183,14 +183,20 @@ def test_a_lost_connection_is_waited_for_and_nothing_is_stored_twice(
     assert Judgment.objects.count() == 1
 
 
-def test_a_labeler_who_was_signed_out_keeps_the_answer(open_work, alice, campaign, fill, context):
+def test_a_labeler_who_was_signed_out_keeps_the_answer(
+    open_work, sign_in, alice, campaign, fill, context
+):
     fill(campaign, 2)
     page = open_work(alice, campaign)
     context.clear_cookies(name="sessionid")
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.get_by_text("You have been signed out.")).to_be_visible()
-    expect(page.locator("input[name=answer]:checked")).to_have_value("-3")
+    expect(page.locator("[data-count]")).to_have_text("1")
+    sign_in(alice)
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_text("You have been signed out.")).to_be_hidden()
+    assert abs(Judgment.objects.get().preference) == 3
 
 
 def test_the_page_never_names_the_author(open_work, alice, campaign, fill):

@@ -1,0 +1,188 @@
+// The pair on the screen, and the pairs read ahead: the next one is here before it is wanted.
+
+import * as outbox from "./outbox.js";
+import * as server from "./server.js";
+
+const SOON = 2; // pairs held at first: the one on the screen and the next
+const ENOUGH = 24; // pairs held when there is time: so long a cut of the network goes unnoticed
+const LOW = 16; // below this many ahead, more are asked for
+const QUIET = 1000; // milliseconds before the page reads further ahead
+const FIRST_WAIT = 1000; // milliseconds until a pair that could not be had is asked for again
+const LONGEST_WAIT = 10_000;
+
+const place = document.querySelector("[data-outbox]");
+const announce = document.querySelector("[data-announce]");
+const shown = new EventTarget();
+
+const ahead = new Map(); // assignment -> its element, oldest first
+let until = ""; // the end of their leases, as the server says it
+let runsOut = 0; // the same on this machine's clock
+let filling = null;
+let wanting = false; // the labeler waits for a pair
+let asking = null;
+let wait = FIRST_WAIT;
+let retry = null;
+let quiet = null;
+
+export const form = () => document.querySelector("form.pair[data-assignment]");
+export const current = () => form()?.dataset.assignment ?? null;
+/** `pair` comes whenever there is another pair on the screen. */
+export const on = (event, listener) => shown.addEventListener(event, listener);
+
+/** Whatever came onto the screen is a new pair; one that was answered already gives way. */
+export function begin() {
+  ahead.delete(current());
+  clearTimeout(retry);
+  if (current() && outbox.has(current())) return advance();
+  wanting = false;
+  wait = FIRST_WAIT;
+  if (form() && globalThis.crypto?.randomUUID) {
+    form().elements.client_key.value = crypto.randomUUID();
+  }
+  shown.dispatchEvent(new Event("pair"));
+  if (form() && ahead.size < LOW) later();
+}
+
+/** Show the next pair: at once if it is here, otherwise as soon as the server gives one. */
+export function advance() {
+  const next = take();
+  if (next) return show(next);
+  wanting = true;
+  if (form()) {
+    form().dataset.state = "sending";
+    form().inert = true;
+  }
+  asking ??= demand().finally(() => (asking = null));
+}
+
+async function demand() {
+  clearTimeout(retry);
+  await outbox.send();
+  if (!wanting) return;
+  if (outbox.isCut()) {
+    // Other pairs than the answered ones may still be had; if not, the outbox tells when it is over.
+    if ((await refill(ENOUGH)) && wanting && ahead.size) show(take());
+    return;
+  }
+  const response = await server.part(place.dataset.again);
+  const page = response?.ok && new DOMParser().parseFromString(await response.text(), "text/html");
+  const pair = page && page.getElementById("pair");
+  if (!wanting) return;
+  const given = pair?.querySelector("form.pair")?.dataset.assignment;
+  if (pair && !(given && outbox.has(given))) return show(pair);
+  if (pair && (await refill(ENOUGH)) && ahead.size) return show(take());
+  retry = setTimeout(advance, wait);
+  wait = Math.min(wait * 2, LONGEST_WAIT);
+}
+
+/** The oldest pair ahead, unless its time ran out and the server can say whose it is now. */
+function take() {
+  if (Date.now() > runsOut && !outbox.isCut()) ahead.clear();
+  for (const [assignment, pair] of ahead) {
+    ahead.delete(assignment);
+    if (!outbox.has(assignment)) return pair;
+  }
+  return null;
+}
+
+function show(pair) {
+  wanting = false;
+  pair = document.adoptNode(pair);
+  document.getElementById("pair").replaceWith(pair);
+  globalThis.htmx?.process(pair);
+  arrive();
+}
+
+/** A pair has been put in place, by this module or by htmx. */
+export function arrive() {
+  begin();
+  if (wanting) return;
+  window.scrollTo({ top: 0, behavior: "instant" });
+  document.querySelector("#pair [data-focus]")?.focus({ preventScroll: true });
+  announce.textContent = "";
+  if (form()) setTimeout(() => (announce.textContent = announce.dataset.nextPair), 50);
+}
+
+// Reading ahead -----------------------------------------------------------------------------------
+
+/** Ask for more when nothing else is going on: first the next pair, then all the others. */
+export function later() {
+  clearTimeout(quiet);
+  quiet = setTimeout(
+    async () => {
+      if (document.hidden || !form()) return;
+      const before = ahead.size;
+      const filled = await refill(before ? ENOUGH : SOON);
+      if (filled && !before && ahead.size) later();
+    },
+    ahead.size ? QUIET : 0,
+  );
+}
+
+function refill(want) {
+  filling ??= ask(want).finally(() => (filling = null));
+  return filling;
+}
+
+async function ask(want) {
+  const have = [...ahead.keys()];
+  if (current()) have.push(current());
+  const response = await server.post(place.dataset.ahead, [
+    ["have", have.join(" ")],
+    ["want", want],
+  ]);
+  if (!response?.ok) return false;
+  const given = await response.json();
+  const held = new Set(given.held.map(String));
+  for (const assignment of ahead.keys()) if (!held.has(assignment)) ahead.delete(assignment);
+  for (const { id, html } of given.pairs) {
+    const assignment = String(id);
+    if (assignment === current() || outbox.has(assignment)) continue;
+    const pair = new DOMParser().parseFromString(html, "text/html").getElementById("pair");
+    if (pair) ahead.set(assignment, pair);
+  }
+  until = given.until;
+  runsOut = Date.now() + given.seconds * 1000;
+  place.dataset.ready = ahead.size;
+  return true;
+}
+
+// Leaving -----------------------------------------------------------------------------------------
+
+// Two tabs of one labeler hold the same pairs: then neither gives any back, and leases end by
+// themselves.
+let alone = true;
+const tabs = globalThis.BroadcastChannel && new BroadcastChannel("accord-work");
+if (tabs) {
+  tabs.onmessage = ({ data }) => {
+    alone = false;
+    if (data.hello) tabs.postMessage({});
+    if (data.answered) ahead.delete(data.answered);
+  };
+  tabs.postMessage({ hello: true });
+}
+
+export function answered(assignment) {
+  tabs?.postMessage({ answered: assignment });
+}
+
+window.addEventListener("pagehide", () => {
+  const unused = [...ahead.keys()].filter((assignment) => !outbox.has(assignment));
+  if (!alone || !unused.length) return;
+  const fields = new FormData();
+  fields.set("csrfmiddlewaretoken", server.token());
+  fields.set("unused", unused.join(" "));
+  fields.set("until", until);
+  navigator.sendBeacon(place.dataset.release, fields);
+  ahead.clear();
+});
+
+// A page that comes back from the browser's own memory holds nothing any more.
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+document.addEventListener("visibilitychange", () => !document.hidden && ahead.size < LOW && later());
+
+outbox.on("sent", () => {
+  if (wanting) advance();
+  else if (ahead.size < LOW) later();
+});

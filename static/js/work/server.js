@@ -1,0 +1,41 @@
+// How the page talks to the server in the background.
+
+const PATIENCE = 20_000; // milliseconds until a request counts as lost
+
+/** The token of this moment: signing in again in another tab changes it, the cookie has it. */
+export function token() {
+  const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+  return cookie?.[1] ?? document.querySelector("input[name=csrfmiddlewaretoken]")?.value ?? "";
+}
+
+/** Post some fields; null where no server answers. A redirect leads to the sign-in page. */
+export async function post(address, fields) {
+  const sent = fields.filter(([name]) => name !== "csrfmiddlewaretoken");
+  return ask(address, {
+    method: "POST",
+    body: new URLSearchParams([...sent, ["csrfmiddlewaretoken", token()]]),
+    headers: { Accept: "application/json" },
+  });
+}
+
+/** The part of a page that htmx would ask for. */
+export function part(address) {
+  return ask(address, { headers: { Accept: "text/html", "HX-Request": "true" } });
+}
+
+async function ask(address, options) {
+  try {
+    const response = await fetch(address, {
+      ...options,
+      credentials: "same-origin",
+      redirect: "manual",
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    // 502 to 504: a proxy answers for a server that is starting again
+    return response.status >= 502 && response.status <= 504 ? null : response;
+  } catch {
+    return null;
+  }
+}
+
+export const isSignedOut = (response) => response?.type === "opaqueredirect";
