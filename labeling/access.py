@@ -4,7 +4,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
-from labeling.models import Assignment, Campaign, Membership, User
+from labeling.models import Assignment, Campaign, Judgment, Membership, User
 
 # Each role includes the ones before it.
 ROLES = [Membership.Role.LABELER, Membership.Role.REVIEWER, Membership.Role.MANAGER]
@@ -33,6 +33,22 @@ def assignment_for(user: User, pk: int) -> Assignment:
     return get_object_or_404(
         Assignment.objects.select_related("comparison__campaign"),
         pk=pk,
+        comparison__campaign__in=campaigns_for(user),
+    )
+
+
+def judgment_for(user: User, pk: int) -> Judgment:
+    """An answer of the user's own, in a campaign the user still labels in."""
+    return get_object_or_404(
+        Judgment.objects.select_related(
+            "assignment__comparison__campaign",
+            "assignment__comparison__prompt",
+            "assignment__comparison__first",
+            "assignment__comparison__second",
+        ),
+        pk=pk,
+        labeler=user,
+        assignment__isnull=False,
         comparison__campaign__in=campaigns_for(user),
     )
 

@@ -24,6 +24,14 @@ class AlreadySkipped(Refused):
     """You skipped this comparison, so it goes to someone else; take the next one."""
 
 
+class AnswerChanged(Refused):
+    """This answer was changed or taken back in another tab; look at it again before you change it."""
+
+
+class NotYours(Refused):
+    """Only the labeler who gave an answer may change it."""
+
+
 class KeyReused(Refused):
     """This answer was sent before with other content; the first one counts."""
 

@@ -80,6 +80,22 @@ class JudgmentForm(forms.Form):
                 widget=forms.RadioSelect,
             )
 
+    @classmethod
+    def filled(cls, judgment: Judgment) -> "JudgmentForm":
+        """The form with an answer in it, on the sides on which its pair was shown."""
+        assert judgment.assignment is not None
+        campaign = judgment.comparison.campaign
+        sign = 1 if judgment.assignment.first_on_left else -1
+        initial: dict[str, Any] = {
+            "answer": judgment.equal or str(sign * judgment.preference),
+            "rationale": judgment.rationale,
+            "flags": judgment.flags,
+        }
+        for number, aspect in enumerate(campaign.aspects):
+            if aspect in judgment.aspects:
+                initial[f"aspect-{number}"] = sign * judgment.aspects[aspect]
+        return cls(initial=initial, campaign=campaign)
+
     def _aspect_choices(self) -> Iterator[tuple[int, Any]]:
         """For one aspect the direction is enough: left, the same, right."""
         yield -1, _("Left")
@@ -121,7 +137,7 @@ class JudgmentForm(forms.Form):
 
     def has_details(self) -> bool:
         """Whether the optional part has something in it, so that it is shown open."""
-        return self.is_bound and any(
+        return any(
             self[name].value() for name in self.fields if name.startswith(("rationale", "flags"))
         )
 
@@ -228,6 +244,10 @@ class ReleaseForm(forms.Form):
         if until is None or until.tzinfo is None:
             raise forms.ValidationError(_("This is not a moment with a time zone."))
         return until
+
+
+class RetractForm(forms.Form):
+    retract_key = forms.UUIDField()
 
 
 class WordsField(forms.CharField):

@@ -74,6 +74,8 @@ class Assignment(models.Model):
     )
     leased_until = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
+    # The answer was taken back: a new slot of the comparison stands in for this one.
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -89,6 +91,10 @@ class Assignment(models.Model):
             models.CheckConstraint(
                 name="answered_by_someone",
                 condition=Q(answered_at__isnull=True) | Q(labeler__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="only_an_answer_is_withdrawn",
+                condition=Q(withdrawn_at__isnull=True) | Q(answered_at__isnull=False),
             ),
         ]
         indexes = [

@@ -38,4 +38,6 @@ def to_show(pks: list[int]) -> QuerySet[Assignment]:
 
 def answered_by(labeler: User, since: datetime) -> int:
     """How many comparisons this labeler has answered since a moment."""
-    return Assignment.objects.filter(labeler=labeler, answered_at__gte=since).count()
+    return Assignment.objects.filter(
+        labeler=labeler, answered_at__gte=since, withdrawn_at__isnull=True
+    ).count()

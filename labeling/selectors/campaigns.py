@@ -27,7 +27,9 @@ class Progress:
 
 
 def progress(campaign: Campaign) -> Progress:
-    slots = Assignment.objects.filter(comparison__campaign=campaign).aggregate(
+    slots = Assignment.objects.filter(
+        comparison__campaign=campaign, withdrawn_at__isnull=True
+    ).aggregate(
         wanted=Count("id"),
         answered=Count("id", filter=Q(answered_at__isnull=False)),
         leased=Count("id", filter=Q(answered_at__isnull=True, labeler__isnull=False)),

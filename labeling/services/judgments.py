@@ -53,10 +53,10 @@ def record_judgment(
     )
     stored = Judgment.objects.filter(client_key=client_key).first()
     if stored is not None:
-        return _same(stored, assignment, labeler, answer)
+        return same_answer(stored, assignment, labeler, answer)
     check_held(assignment, labeler)
     campaign = assignment.comparison.campaign
-    _check_offered(campaign, answer)
+    check_offered(campaign, answer)
 
     judgment = Judgment.objects.create(
         comparison=assignment.comparison,
@@ -98,22 +98,33 @@ def check_taking_answers(campaign: Campaign) -> None:
         raise errors.CampaignNotOpen
 
 
-def _same(stored: Judgment, assignment: Assignment, labeler: User, answer: Answer) -> Judgment:
+def same_answer(
+    stored: Judgment, assignment: Assignment, labeler: User, answer: Answer
+) -> Judgment:
+    """What a key stored before, if the same is sent with it again."""
     unchanged = (
         stored.assignment_id == assignment.pk
         and stored.labeler_id == labeler.pk
-        and stored.preference == answer.preference
-        and stored.equal == answer.equal
-        and stored.aspects == answer.aspects
-        and stored.rationale == answer.rationale
-        and stored.flags == answer.flags
+        and says(stored, answer)
     )
     if not unchanged:
         raise errors.KeyReused
     return stored
 
 
-def _check_offered(campaign: Campaign, answer: Answer) -> None:
+def says(judgment: Judgment, answer: Answer) -> bool:
+    return (
+        not judgment.retracted
+        and judgment.preference == answer.preference
+        and judgment.equal == answer.equal
+        and judgment.aspects == answer.aspects
+        and judgment.rationale == answer.rationale
+        and judgment.flags == answer.flags
+    )
+
+
+def check_offered(campaign: Campaign, answer: Answer) -> None:
+    """Refuse, and say why, what the campaign does not ask for."""
     offered = {
         "": answer.preference != 0,
         Judgment.Equal.TIE: campaign.allow_tie,

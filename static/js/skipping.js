@@ -1,6 +1,8 @@
 // The key S: opens the part of the page in which a pair is skipped, and Escape closes it again.
 // Without this module the same part opens by a click.
 
+import { singleKey } from "./single_keys.js";
+
 document.addEventListener("keydown", (event) => {
   const part = document.querySelector("#pair .skipping");
   if (!part || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -13,13 +15,3 @@ document.addEventListener("keydown", (event) => {
     part.querySelector("select").focus();
   }
 });
-
-/** Whether a letter is a command here: not in a text, not in a dialog, not when switched off. */
-function singleKey(event) {
-  return (
-    localStorage.getItem("single-keys") !== "off" &&
-    !event.isComposing &&
-    !document.querySelector("dialog[open]") &&
-    !event.target.closest("textarea, select, input:not([type=radio], [type=checkbox])")
-  );
-}

@@ -49,3 +49,42 @@ def test_escape_leaves_the_skip_unsent(open_work, alice, campaign, fill):
     page.keyboard.press("1")
     expect(page.locator("input[name=answer]:checked")).to_have_value("-3")
     assert Assignment.objects.get().labeler == alice
+
+
+def test_u_leads_back_to_the_last_answer_and_enter_saves_it_changed(
+    open_work, alice, campaign, fill
+):
+    fill(campaign, 2)
+    page = open_work(alice, campaign)
+    before = page.locator("form.pair").get_attribute("action")
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("form.pair")).not_to_have_attribute("action", before)
+    held = page.locator("form.pair").get_attribute("action")
+    expect(page.locator(".today")).to_have_text("1 judged today")
+
+    page.keyboard.press("u")
+    expect(page.get_by_text("You are changing your answer")).to_be_visible()
+    expect(page.locator("input[name=answer]:checked")).to_have_value("-2")
+    page.keyboard.press("t")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("Your answer is changed.")).to_be_visible()
+    expect(page.locator("form.pair")).to_have_attribute("action", held)
+    assert Judgment.objects.get(superseded_by=None).equal == "tie"
+    assert Judgment.objects.count() == 2
+
+
+def test_the_last_answer_is_taken_back_from_the_page_that_changes_it(
+    open_work, alice, campaign, fill
+):
+    fill(campaign)
+    page = open_work(alice, campaign)
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="No pair is waiting")).to_be_visible()
+    page.keyboard.press("u")
+    page.get_by_role("button", name="Take back").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("someone else judges that pair")).to_be_visible()
+    assert Judgment.objects.filter(retracted=True).count() == 1

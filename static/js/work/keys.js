@@ -1,7 +1,6 @@
 // Keys: every answer and every tool of the labeling page without a mouse.
 
-import * as pairs from "./pairs.js";
-
+const form = () => document.querySelector("form.pair");
 const keys = document.getElementById("keys");
 const keysOn = document.querySelector("[data-keys-on]");
 
@@ -26,7 +25,7 @@ document.addEventListener("keydown", (event) => {
     keys.showModal();
   } else if (event.key === "Escape") {
     document.getElementById("guidelines")?.removeAttribute("open");
-  } else if (pairs.form()?.dataset.state === "ready") {
+  } else if (form()?.dataset.state === "ready") {
     choose(event);
   }
 });
@@ -34,13 +33,13 @@ document.addEventListener("keydown", (event) => {
 function enter(event, command) {
   if (acts(event.target) || (writes(event.target) && !command)) return;
   event.preventDefault();
-  const pair = pairs.form();
+  const pair = form();
   if (!pair) document.querySelector("#pair [data-next]")?.click();
   else if (pair.dataset.state === "ready") pair.requestSubmit();
 }
 
 function choose(event) {
-  const pair = pairs.form();
+  const pair = form();
   const key = event.key === "0" ? "T" : event.key.toUpperCase();
   if (key === "R") {
     event.preventDefault();

@@ -1,0 +1,132 @@
+"""Second thoughts: a labeler changes or takes back an answer of their own."""
+
+import uuid
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max
+
+from labeling import errors
+from labeling.models import Assignment, Comparison, Judgment, User
+from labeling.services.judgments import (
+    Answer,
+    check_offered,
+    check_taking_answers,
+    same_answer,
+    says,
+)
+
+
+@transaction.atomic
+def change_answer(
+    *,
+    judgment: Judgment,
+    labeler: User,
+    answer: Answer,
+    client_key: uuid.UUID,
+    seconds: float | None,
+    now: datetime,
+) -> Judgment:
+    """Store an answer in the place of a former one; the same answer again stores nothing.
+
+    Of two changes at once, the first wins: the second was made in view of an answer that no
+    longer stands.
+
+    Raises:
+        KeyReused, NotYours, AnswerChanged, CampaignNotOpen, AnswerNotOffered.
+    """
+    assignment = _lock(judgment)
+    stored = Judgment.objects.filter(client_key=client_key).first()
+    if stored is not None:
+        return same_answer(stored, assignment, labeler, answer)
+    check_changeable(judgment, labeler)
+    check_offered(assignment.comparison.campaign, answer)
+    if says(judgment, answer):
+        return judgment
+    return Judgment.objects.create(
+        comparison=assignment.comparison,
+        assignment=assignment,
+        labeler=labeler,
+        judge_kind=labeler.kind,
+        preference=answer.preference,
+        equal=answer.equal,
+        aspects=answer.aspects,
+        rationale=answer.rationale,
+        flags=answer.flags,
+        seconds=seconds,
+        client_key=client_key,
+        supersedes=judgment,
+        created_at=now,
+    )
+
+
+@transaction.atomic
+def retract_answer(
+    *, judgment: Judgment, labeler: User, client_key: uuid.UUID, now: datetime
+) -> Judgment:
+    """Take an answer back, so that someone else gives the wanted opinion.
+
+    The pair goes to the others, not back to the same labeler: who wants to answer differently
+    changes the answer, so who takes it back wants to have no say. The judged slot stays bound to
+    its judgments (a judgment is by the one it was assigned to); a new slot with the same sides
+    stands in for it, so that overlap and balance stay exact.
+
+    Raises:
+        KeyReused, NotYours, AnswerChanged, CampaignNotOpen.
+    """
+    assignment = _lock(judgment)
+    stored = Judgment.objects.filter(client_key=client_key).first()
+    if stored is not None:
+        if not stored.retracted or stored.supersedes_id != judgment.pk:
+            raise errors.KeyReused
+        return stored
+    check_changeable(judgment, labeler)
+    retraction = Judgment.objects.create(
+        comparison=assignment.comparison,
+        assignment=assignment,
+        labeler=labeler,
+        judge_kind=labeler.kind,
+        preference=judgment.preference,
+        equal=judgment.equal,
+        client_key=client_key,
+        supersedes=judgment,
+        retracted=True,
+        created_at=now,
+    )
+    assignment.withdrawn_at = now
+    assignment.save(update_fields=["withdrawn_at"])
+    _add_slot(assignment)
+    return retraction
+
+
+def _lock(judgment: Judgment) -> Assignment:
+    """All events on one slot queue up behind its row."""
+    return (
+        Assignment.objects.select_for_update(of=("self",))
+        .select_related("comparison__campaign")
+        .get(pk=judgment.assignment_id)
+    )
+
+
+def check_changeable(judgment: Judgment, labeler: User) -> None:
+    """Refuse, and say why, unless this is the labeler's own answer and still stands.
+
+    Raises:
+        NotYours, CampaignNotOpen, AnswerChanged.
+    """
+    if judgment.labeler_id != labeler.pk:
+        raise errors.NotYours
+    check_taking_answers(judgment.comparison.campaign)
+    if judgment.retracted or Judgment.objects.filter(supersedes=judgment).exists():
+        raise errors.AnswerChanged
+
+
+def _add_slot(withdrawn: Assignment) -> None:
+    # Two answers to one comparison taken back at once must not both become the same slot.
+    Comparison.objects.select_for_update(no_key=True).get(pk=withdrawn.comparison_id)
+    slots = Assignment.objects.filter(comparison=withdrawn.comparison_id)
+    Assignment.objects.create(
+        comparison_id=withdrawn.comparison_id,
+        slot=slots.aggregate(last=Max("slot"))["last"] + 1,
+        first_on_left=withdrawn.first_on_left,
+    )
