@@ -25,7 +25,7 @@ class AlreadySkipped(Refused):
 
 
 class AnswerChanged(Refused):
-    """This answer was changed or taken back in another tab; look at it again before you change it."""
+    """This answer was changed or taken back in another tab; look at it again first."""
 
 
 class NotYours(Refused):

@@ -101,6 +101,7 @@ def retract_answer(
 
 def _lock(judgment: Judgment) -> Assignment:
     """All events on one slot queue up behind its row."""
+    assert judgment.assignment_id is not None  # only labelers' answers are changed
     return (
         Assignment.objects.select_for_update(of=("self",))
         .select_related("comparison__campaign")
