@@ -2,6 +2,7 @@
 // what is stored.
 
 import * as attention from "./work/attention.js";
+import * as drafts from "./work/drafts.js";
 import "./work/keys.js";
 import * as outbox from "./work/outbox.js";
 import * as pairs from "./work/pairs.js";
@@ -23,6 +24,7 @@ document.addEventListener("submit", (event) => {
     words: inWords(form),
     reason: form.elements.rationale?.value ?? "",
   });
+  drafts.stop();
   pairs.answered(assignment);
   pairs.advance();
 });

@@ -1,0 +1,71 @@
+// What was chosen and written for a pair, before it is an answer: back after a crash or a reload.
+
+import * as outbox from "./outbox.js";
+import * as pairs from "./pairs.js";
+import * as store from "./store.js";
+
+const PAUSE = 200; // milliseconds without a change until it is saved
+const KEPT = 14 * 24 * 3600 * 1000; // milliseconds; nobody comes back to older ones
+
+const { labeler } = document.querySelector("[data-outbox]").dataset;
+const OWN = ["csrfmiddlewaretoken", "client_key", "seconds"]; // of the page, not of the labeler
+
+let pause = null;
+let changed = null; // the form whose changes are not saved yet
+
+function save() {
+  clearTimeout(pause);
+  const form = changed;
+  changed = null;
+  if (!form || form.dataset.state !== "ready") return;
+  const fields = [...new FormData(form)].filter(
+    ([name, value]) => !OWN.includes(name) && form.elements[name] && value !== "",
+  );
+  store.put("drafts", { assignment: form.dataset.assignment, labeler, fields, at: Date.now() });
+}
+
+document.addEventListener("input", ({ target }) => {
+  if (!target.form || target.form !== pairs.form()) return;
+  changed = target.form;
+  clearTimeout(pause);
+  pause = setTimeout(save, PAUSE);
+});
+
+document.addEventListener("visibilitychange", () => document.hidden && save());
+window.addEventListener("pagehide", save);
+
+/** The pair has been answered: from here on the outbox keeps what was written. */
+export function stop() {
+  clearTimeout(pause);
+  changed = null;
+}
+
+async function restore() {
+  const form = pairs.form();
+  const draft = form && (await store.get("drafts", form.dataset.assignment));
+  if (!draft || draft.labeler !== labeler || changed || form !== pairs.form()) return;
+  let details = false;
+  for (const input of form.elements) {
+    if (!input.name || OWN.includes(input.name)) continue;
+    const values = draft.fields.filter(([name]) => name === input.name).map(([, value]) => value);
+    if (input.type === "radio" || input.type === "checkbox") {
+      input.checked = values.includes(input.value);
+      details ||= input.checked && input.name !== "answer";
+    } else if (values.length) {
+      input.value = values[0];
+      details = true;
+    }
+  }
+  if (details) form.querySelector(".more").open = true;
+}
+
+pairs.on("pair", restore);
+for (const event of ["stored", "dismissed"]) {
+  outbox.on(event, ({ detail }) => store.remove("drafts", detail.answer.assignment));
+}
+
+store.all("drafts").then((drafts) => {
+  for (const draft of drafts) {
+    if (Date.now() - draft.at > KEPT) store.remove("drafts", draft.assignment);
+  }
+});
