@@ -7,6 +7,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from labeling import differences as comparing
 from labeling.charts import figure
 from labeling.rendering import render_markdown
 
@@ -29,6 +30,13 @@ TONES = {
 def markdown(text: str) -> SafeString:
     """Formatted and harmless; rendering.py says why this is safe."""
     return mark_safe(render_markdown(text))  # noqa: S308
+
+
+@register.simple_tag
+def differences(left: str, right: str) -> dict[str, comparing.Side]:
+    """What the two sides do not share, by side; empty when they are too long to compare."""
+    found = comparing.differences(left, right)
+    return dict(zip(("left", "right"), found, strict=True)) if found else {}
 
 
 @register.filter

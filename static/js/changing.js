@@ -2,8 +2,10 @@
 
 import * as attention from "./work/attention.js";
 import "./work/keys.js";
+import * as pair from "./work/pair.js";
 
-attention.restart();
+pair.on(attention.restart);
+pair.arrived();
 
 document.addEventListener("submit", (event) => {
   const { seconds } = event.target.elements;

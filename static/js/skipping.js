@@ -1,7 +1,4 @@
-// The key S: opens the part of the page in which a pair is skipped, and Escape closes it again.
-// Without this module the same part opens by a click.
-
-import { singleKey } from "./single_keys.js";
+// Escape closes the part of the page in which a pair is skipped; a key or a click opens it.
 
 document.addEventListener("keydown", (event) => {
   const part = document.querySelector("#pair .skipping");
@@ -9,9 +6,5 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && part.open && part.contains(event.target)) {
     part.open = false;
     part.querySelector("summary").focus();
-  } else if (event.key.toUpperCase() === "S" && singleKey(event)) {
-    event.preventDefault();
-    part.open = true;
-    part.querySelector("select").focus();
   }
 });

@@ -5,6 +5,7 @@ import * as attention from "./work/attention.js";
 import * as drafts from "./work/drafts.js";
 import "./work/keys.js";
 import * as outbox from "./work/outbox.js";
+import * as pair from "./work/pair.js";
 import * as pairs from "./work/pairs.js";
 
 document.addEventListener("submit", (event) => {
@@ -45,7 +46,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id === "pair" || event.target.id === "pair") pairs.arrive();
 });
 
-pairs.on("pair", attention.restart);
+pair.on(attention.restart);
 
 await outbox.load;
 if (!outbox.isEmpty()) outbox.send();

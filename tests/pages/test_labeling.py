@@ -259,7 +259,7 @@ def test_without_javascript_the_form_still_works(browser, live_server, alice, ca
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_label("Left is slightly better").check()
+    page.locator("form.pair").get_by_label("Left is slightly better").check()
     page.get_by_role("button", name="Submit").click()
     expect(page.locator("form.pair")).to_be_visible()
     assert Judgment.objects.count() == 1

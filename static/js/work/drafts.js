@@ -1,6 +1,7 @@
 // What was chosen and written for a pair, before it is an answer: back after a crash or a reload.
 
 import * as outbox from "./outbox.js";
+import * as pair from "./pair.js";
 import * as pairs from "./pairs.js";
 import * as store from "./store.js";
 
@@ -59,7 +60,7 @@ async function restore() {
   if (details) form.querySelector(".more").open = true;
 }
 
-pairs.on("pair", restore);
+pair.on(restore);
 for (const event of ["stored", "dismissed"]) {
   outbox.on(event, ({ detail }) => store.remove("drafts", detail.answer.assignment));
 }

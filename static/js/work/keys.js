@@ -1,6 +1,10 @@
 // Keys: every answer and every tool of the labeling page without a mouse.
 
-const form = () => document.querySelector("form.pair");
+import * as bindings from "./bindings.js";
+import * as differences from "./differences.js";
+import * as pair from "./pair.js";
+import * as scrolling from "./scrolling.js";
+
 const keys = document.getElementById("keys");
 const keysOn = document.querySelector("[data-keys-on]");
 
@@ -17,47 +21,63 @@ const acts = (element) => element.closest("a, button, summary");
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.altKey || event.isComposing || keys.open) return;
-  const command = event.ctrlKey || event.metaKey;
-  if (event.key === "Enter" && !event.repeat) return enter(event, command);
-  if (command || writes(event.target) || !keysOn.checked) return;
-  if (event.key === "?") {
-    event.preventDefault();
-    keys.showModal();
-  } else if (event.key === "Escape") {
-    document.getElementById("guidelines")?.removeAttribute("open");
-  } else if (form()?.dataset.state === "ready") {
-    choose(event);
-  }
+  const { key, target } = event;
+  if (key === "Enter" && acts(target)) return;
+  if (event.ctrlKey || event.metaKey) return key === "Enter" && !event.repeat && submit(event);
+  if (writes(target)) return;
+  // A browser would submit a form from one of its circles, whatever key that is given to here.
+  if (key === "Enter") event.preventDefault();
+  else if (!keysOn.checked) return;
+  if (key === "Escape") document.getElementById("guidelines")?.removeAttribute("open");
+  else if (key === "PageDown" || key === "PageUp") {
+    if (scrolling.page(key === "PageDown" ? 1 : -1)) event.preventDefault();
+  } else run(bindings.action(key), event);
 });
 
-function enter(event, command) {
-  if (acts(event.target) || (writes(event.target) && !command)) return;
-  event.preventDefault();
-  const pair = form();
-  if (!pair) document.querySelector("#pair [data-next]")?.click();
-  else if (pair.dataset.state === "ready") pair.requestSubmit();
+function run(action, event) {
+  if (action === "help") {
+    event.preventDefault();
+    keys.showModal();
+  } else if (action === "submit") {
+    if (!event.repeat) submit(event);
+  } else if (action === "undo") {
+    if (!event.repeat) document.querySelector("#pair [data-last-answer]")?.click();
+  } else if (action && pair.form()?.dataset.state === "ready") {
+    answer(action, event);
+  }
 }
 
-function choose(event) {
-  const pair = form();
-  const key = event.key === "0" ? "T" : event.key.toUpperCase();
-  if (key === "R") {
+function submit(event) {
+  event.preventDefault();
+  const form = pair.form();
+  if (!form) document.querySelector("#pair [data-next]")?.click();
+  else if (form.dataset.state === "ready") form.requestSubmit();
+}
+
+function answer(action, event) {
+  const form = pair.form();
+  if (action === "reason" || action === "skip") {
     event.preventDefault();
-    const more = pair.querySelector(".more");
-    more.open = true;
-    pair.elements.rationale.focus();
-  } else if (key === "ARROWLEFT" || key === "ARROWRIGHT") {
-    if (event.target.closest(".aspect")) return;
+    const part = form.querySelector(action === "reason" ? ".more" : ".skipping");
+    if (!part) return; // an answer that is being changed can't be skipped
+    part.open = true;
+    part.querySelector(action === "reason" ? "textarea" : "select").focus();
+  } else if (action === "differ") {
+    differences.toggle();
+  } else if (action === "link") {
+    scrolling.toggle();
+  } else if (action === "step-left" || action === "step-right") {
+    if (event.target.closest(".aspect") && event.key.startsWith("Arrow")) return;
     event.preventDefault();
-    step(pair, key === "ARROWRIGHT" ? 1 : -1);
-  } else {
-    select(pair.querySelector(`input[data-key="${CSS.escape(key)}"]`), event);
+    step(form, action === "step-right" ? 1 : -1);
+  } else if (action.startsWith("choose-")) {
+    select(form.querySelector(`input[data-key="${CSS.escape(action.slice(7))}"]`), event);
   }
 }
 
 /** One step along the scale; from nothing or from an equal answer, to the weakest on that side. */
-function step(pair, direction) {
-  const scale = [...pair.querySelectorAll(".side input")];
+function step(form, direction) {
+  const scale = [...form.querySelectorAll(".side input")];
   const at = scale.findIndex((input) => input.checked);
   const start = direction > 0 ? scale.length / 2 : scale.length / 2 - 1;
   const next = at < 0 ? start : Math.max(0, Math.min(scale.length - 1, at + direction));
@@ -69,4 +89,7 @@ function select(input, event) {
   event?.preventDefault();
   input.checked = true;
   input.focus({ preventScroll: true });
+  input.dispatchEvent(new Event("input", { bubbles: true })); // a draft, as by a click
 }
+
+pair.on(bindings.show);

@@ -1,6 +1,7 @@
 // The pair on the screen, and the pairs read ahead: the next one is here before it is wanted.
 
 import * as outbox from "./outbox.js";
+import { arrived } from "./pair.js";
 import * as server from "./server.js";
 
 const SOON = 2; // pairs held at first: the one on the screen and the next
@@ -12,7 +13,6 @@ const LONGEST_WAIT = 10_000;
 
 const place = document.querySelector("[data-outbox]");
 const announce = document.querySelector("[data-announce]");
-const shown = new EventTarget();
 
 const ahead = new Map(); // assignment -> its element, oldest first
 let until = ""; // the end of their leases, as the server says it
@@ -24,10 +24,9 @@ let wait = FIRST_WAIT;
 let retry = null;
 let quiet = null;
 
+/** The form of a pair to judge; one whose answer is being changed is none of this module's. */
 export const form = () => document.querySelector("form.pair[data-assignment]");
 export const current = () => form()?.dataset.assignment ?? null;
-/** `pair` comes whenever there is another pair on the screen. */
-export const on = (event, listener) => shown.addEventListener(event, listener);
 
 /** Whatever came onto the screen is a new pair; one that was answered already gives way. */
 export function begin() {
@@ -39,7 +38,7 @@ export function begin() {
   if (form() && globalThis.crypto?.randomUUID) {
     form().elements.client_key.value = crypto.randomUUID();
   }
-  shown.dispatchEvent(new Event("pair"));
+  arrived();
   if (form() && ahead.size < LOW) later();
 }
 

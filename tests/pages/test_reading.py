@@ -1,0 +1,191 @@
+"""Reading a pair: drafts, what differs, scrolling together, keys of one's own."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from labeling.models import Assignment, Campaign, Judgment, User
+from labeling.services.comparisons import create_comparisons
+from tests.cast import ask, pair
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def open_work(live_server: Any, sign_in: Callable[..., Page]) -> Callable[..., Page]:
+    def enter(who: User, campaign: Campaign) -> Page:
+        page = sign_in(who)
+        page.goto(live_server.url + reverse("labeling:work", args=[campaign.pk]))
+        expect(page.locator("[data-toggle=differ]")).to_be_visible()
+        return page
+
+    return enter
+
+
+def test_a_draft_is_back_after_a_crash_and_gone_once_it_is_an_answer(
+    open_work, alice, campaign, fill, context
+):
+    fill(campaign, 3)
+    page = open_work(alice, campaign)
+    page.keyboard.press("6")
+    page.keyboard.press("r")
+    page.keyboard.type("half a thought")
+    page.get_by_label("unsafe").check()
+    page.wait_for_timeout(400)  # a pause in typing is when it is saved
+    again = context.new_page()
+    again.goto(page.url)
+    page.close()
+
+    expect(again.get_by_label("Why?")).to_have_value("half a thought")
+    expect(again.locator("input[name=answer]:checked")).to_have_value("3")
+    expect(again.get_by_label("unsafe")).to_be_checked()
+    again.get_by_label("Why?").focus()
+    again.keyboard.press("Control+Enter")
+    expect(again.get_by_label("Why?")).not_to_have_value("half a thought")
+    expect(again.locator(".today")).to_have_text("1 judged today")
+    assert drafts(again) == 0
+    assert Judgment.objects.get().rationale == "half a thought"
+
+
+def drafts(page: Page) -> int:
+    return page.evaluate(
+        """() => new Promise((resolve) => {
+            const request = indexedDB.open("accord");
+            request.onsuccess = () => {
+                const count = request.result.transaction("drafts").objectStore("drafts").count();
+                count.onsuccess = () => { request.result.close(); resolve(count.result); };
+            };
+        })"""
+    )
+
+
+def test_signing_out_takes_drafts_from_the_machine(open_work, alice, campaign, fill):
+    fill(campaign, 3)
+    page = open_work(alice, campaign)
+    page.keyboard.press("6")
+    page.wait_for_timeout(400)
+    assert drafts(page) == 1
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Username")).to_be_visible()
+    assert drafts(page) == 0
+
+
+def test_d_marks_the_words_that_differ_and_takes_the_marks_away(open_work, alice, campaign, policy):
+    one = "The **quick brown** fox $x^2$ jumps.\n\n- a\n- b"
+    other = "The slow fox $y^2$ jumps & <b>.\n\n- a\n- b\n- c"
+    create_comparisons(campaign=campaign, pairs=[pair(ask("Go?"), policy, one, other)])
+    Assignment.objects.update(first_on_left=True)
+    page = open_work(alice, campaign)
+    before = page.locator(".responses").inner_text()
+    page.keyboard.press("d")
+    expect(page.get_by_role("button", name="What differs")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    assert page.locator(".on-left mark").all_inner_texts() == ["quick brown", "jumps."]
+    right = page.locator(".on-right mark").all_inner_texts()
+    assert right == ["slow", "jumps & <b>.", "c"]
+    expect(page.locator("math.differs")).to_have_count(2)
+    decoration = page.locator(".on-left mark").evaluate_all(
+        "marks => marks.map((mark) => getComputedStyle(mark).textDecorationLine)"
+    )
+    assert set(decoration) == {"underline"}
+    assert page.locator(".responses").inner_text() == before
+    page.get_by_role("button", name="What differs").click()
+    expect(page.locator("mark")).to_have_count(0)
+    assert page.locator(".responses").inner_text() == before
+
+
+def test_l_scrolls_both_answers_to_the_same_share_of_their_length(
+    open_work, alice, campaign, policy
+):
+    lines = [f"Line {n} of it.\n" for n in range(120)]
+    short, long = "\n".join(lines[:60]), "\n".join(lines)
+    create_comparisons(campaign=campaign, pairs=[pair(ask("Go?"), policy, short, long)])
+    page = open_work(alice, campaign)
+    for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844}):
+        page.set_viewport_size(size)
+        if page.locator("form.scrolls-together").count() == 0:
+            page.keyboard.press("l")
+        left, right = page.locator(".on-left .prose"), page.locator(".on-right .prose")
+        share = "side => side.scrollTop / (side.scrollHeight - side.clientHeight)"
+        left.evaluate("side => side.scrollTop = (side.scrollHeight - side.clientHeight) / 2")
+        page.wait_for_timeout(200)
+        assert right.evaluate(share) == pytest.approx(0.5, abs=0.01)
+        right.evaluate("side => side.scrollTop = side.scrollHeight")
+        page.wait_for_timeout(200)
+        assert left.evaluate(share) == pytest.approx(1, abs=0.01)
+    page.get_by_role("button", name="Scroll together").click()
+    assert left.evaluate("side => side.scrollHeight === side.clientHeight")
+
+
+def test_a_key_is_given_another_action_and_the_usual_ones_come_back(
+    open_work, alice, campaign, fill
+):
+    fill(campaign, 2)
+    page = open_work(alice, campaign)
+    chosen = page.locator("input[name=answer]:checked")
+    page.keyboard.press("?")
+    refusal = page.locator("[data-key-refused]")
+    tie = page.locator("[data-action=choose-T] button")
+    tie.click()
+    page.keyboard.press("r")
+    expect(refusal).to_contain_text("R is the key for “Reason, flags”")
+    page.keyboard.press("Control+w")
+    expect(refusal).to_contain_text("belong to the browser")
+    page.keyboard.press("F5")
+    expect(refusal).to_contain_text("is needed to move about")
+    page.keyboard.press("q")
+    expect(refusal).to_be_hidden()
+    expect(tie).to_have_text("Q")
+    page.keyboard.press("Escape")
+
+    page.reload()
+    expect(page.locator("form.pair kbd[data-key-of=choose-T]")).to_have_text("Q")
+    page.keyboard.press("t")
+    assert chosen.count() == 0
+    page.keyboard.press("q")
+    expect(chosen).to_have_value("tie")
+
+    page.keyboard.press("?")
+    page.get_by_role("button", name="Use the usual keys again").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    page.keyboard.press("t")
+    expect(chosen).to_have_value("tie")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing_with_everything_switched_on(
+    open_work, alice, campaign, policy, context, scheme, width
+):
+    lines = [f"Line {n} of it, `code` and more.\n" for n in range(60)]
+    pairs = [
+        pair(ask(f"Go {n}?"), policy, "\n".join(lines), "\n".join([*lines[7:], "other", *lines]))
+        for n in range(4)
+    ]
+    create_comparisons(campaign=campaign, pairs=pairs)
+    page = open_work(alice, campaign)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 900})
+    expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", "2")
+    page.keyboard.press("d")
+    page.keyboard.press("l")
+    context.set_offline(True)
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Waiting for the server.")).to_be_visible()
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    results = Axe().run(page, options=rules).response
+    found = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in results["violations"]]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.keyboard.press("?")
+    page.locator("[data-action=skip] button").click()
+    page.keyboard.press("r")
+    results = Axe().run(page, options=rules).response
+    found += [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in results["violations"]]
+    assert not found
