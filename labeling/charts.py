@@ -50,6 +50,7 @@ class Chart:
     description: str
     columns: list[str]
     rows: list[list[str]]
+    x_name: str = ""  # what x counts; blank: steps
 
     width = WIDTH
     height = HEIGHT
@@ -61,7 +62,9 @@ class Chart:
     label_y = HEIGHT - BOTTOM + 15
 
 
-def line_chart(key: str, title: str, series: Sequence[Series], unit: str = "") -> Chart | None:
+def line_chart(
+    key: str, title: str, series: Sequence[Series], unit: str = "", x_name: str = ""
+) -> Chart | None:
     """A chart of the series' finite points, or None when there is nothing to draw yet."""
     shown = [
         Series(one.name, [(x, y) for x, y in one.points if drawable(x) and drawable(y)])
@@ -104,6 +107,7 @@ def line_chart(key: str, title: str, series: Sequence[Series], unit: str = "") -
         description=_in_words(shown),
         columns=[one.name for one in shown],
         rows=_table(shown),
+        x_name=x_name,
     )
 
 

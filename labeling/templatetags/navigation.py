@@ -10,7 +10,7 @@ from labeling import access
 
 register = template.Library()
 
-LABELER = [(_("Label"), "labeling:choose")]
+LABELER = [(_("Label"), "labeling:choose"), (_("History"), "labeling:history")]
 MANAGER = [(_("Campaigns"), "labeling:campaigns")]
 ENGINEER = [
     (_("Reward models"), "rewardmodel:list"),
@@ -34,5 +34,8 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
             address = reverse(name)
         except NoReverseMatch:  # a part that this installation does not have
             continue
-        links.append((words, address, request.path.startswith(address)))
-    return {"links": links}
+        links.append((words, address))
+    # One address may begin with another: the longest that fits is the page one is on.
+    fitting = [address for _, address in links if request.path.startswith(address)]
+    current = max(fitting, key=len, default=None)
+    return {"links": [(words, address, address == current) for words, address in links]}

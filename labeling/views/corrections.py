@@ -101,10 +101,13 @@ def show_filled(
         "changing": judgment,
         "form": form,
         "retract_key": uuid.uuid4(),
+        "from_history": request.GET.get("back") == "history",
     }
     return render(request, "labeling/work.html", context, status=status)
 
 
 def back(request: SignedIn, judgment: Judgment) -> HttpResponse:
-    """To the pair that was held."""
+    """To the pair that was held, or to the list from which the answer was opened."""
+    if request.GET.get("back") == "history":
+        return redirect("labeling:history")
     return redirect("labeling:work", judgment.comparison.campaign_id)

@@ -8,6 +8,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Campaign, Judgment, Skip, User
+from tests.cast import judge
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -17,9 +18,15 @@ def open_work(live_server: Any, sign_in: Callable[..., Page]) -> Callable[..., P
     def enter(who: User, campaign: Campaign) -> Page:
         page = sign_in(who)
         page.goto(live_server.url + reverse("labeling:work", args=[campaign.pk]))
+        keys_are_on(page)
         return page
 
     return enter
+
+
+def keys_are_on(page: Page) -> None:
+    """The module that listens to keys shows this button when it has come."""
+    expect(page.get_by_role("button", name="Keys")).to_be_visible()
 
 
 def test_s_skips_a_pair_with_a_reason_and_the_next_one_comes(open_work, alice, campaign, fill):
@@ -65,6 +72,7 @@ def test_u_leads_back_to_the_last_answer_and_enter_saves_it_changed(
 
     page.keyboard.press("u")
     expect(page.get_by_text("You are changing your answer")).to_be_visible()
+    keys_are_on(page)
     expect(page.locator("input[name=answer]:checked")).to_have_value("-2")
     page.keyboard.press("t")
     page.keyboard.press("Enter")
@@ -88,3 +96,22 @@ def test_the_last_answer_is_taken_back_from_the_page_that_changes_it(
     page.keyboard.press("Enter")
     expect(page.get_by_text("someone else judges that pair")).to_be_visible()
     assert Judgment.objects.filter(retracted=True).count() == 1
+
+
+def test_an_answer_is_changed_from_the_history_by_the_keyboard(
+    open_work, live_server, alice, campaign, fill
+):
+    fill(campaign)
+    given = judge(alice, campaign)
+    page = open_work(alice, campaign)
+    page.get_by_role("link", name="History").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Change Question 0?").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("You are changing your answer")).to_be_visible()
+    keys_are_on(page)
+    page.keyboard.press("t")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your answer is changed.")).to_be_visible()
+    expect(page.get_by_role("cell", name="Tie (changed)")).to_be_visible()
+    assert Judgment.objects.get(supersedes=given).equal == "tie"
