@@ -62,6 +62,11 @@ class Assignment(models.Model):
     """One wanted opinion on one comparison: a slot that a labeler leases, then answers."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="assignments")
+    # The comparison's own, which a foreign key over both holds true (migration 0005): claiming
+    # finds the open slots of one campaign by an index. That one serves look-ups too.
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, related_name="assignments", db_index=False
+    )
     slot = models.PositiveSmallIntegerField()  # 0 .. overlap-1
     # Set when the slot is made, alternating over the slots, so that sides are balanced exactly.
     first_on_left = models.BooleanField()
@@ -98,14 +103,16 @@ class Assignment(models.Model):
             ),
         ]
         indexes = [
-            # Claiming walks only what is still open, however much is done already.
+            # Claiming walks only what is still open here, however much is done or lies elsewhere,
             models.Index(
-                fields=["id"],
+                fields=["campaign", "id"],
                 name="assignment_open",
                 condition=Q(answered_at__isnull=True),
             ),
+            # and begins behind what the labeler had, however much that is.
+            models.Index(fields=["labeler", "campaign", "id"], name="assignment_had"),
             models.Index(
-                fields=["labeler"],
+                fields=["labeler", "campaign"],
                 name="assignment_held",
                 condition=Q(answered_at__isnull=True, labeler__isnull=False),
             ),

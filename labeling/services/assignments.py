@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from labeling.models import Assignment, Campaign, Membership, User
-from labeling.selectors.assignments import claimable_by, held_by, to_show
+from labeling.selectors.assignments import held_by, places_to_claim, to_show
 
 # Pairs one labeler holds in a campaign at most: so many answers go on without a network.
 MOST_HELD = 24
@@ -49,7 +49,7 @@ def claim_ahead(
     wanted = min(at_most, MOST_HELD) - len(held)
     others = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user=labeler).count()
     if wanted > 0:
-        free = claimable_by(labeler, campaign, now)[: wanted + others].count()
+        free = _count_claimable(labeler, campaign, now, up_to=wanted + others)
         # Whoever holds nothing takes one in any case, as claim_next would.
         wanted = min(wanted, max(free - others, 0 if held else 1))
     # One by one: two free slots of one comparison must not both come to the same labeler.
@@ -66,11 +66,20 @@ def _take_turns(labeler: User) -> None:
 
 
 def _claimable(labeler: User, campaign: Campaign, now: datetime) -> Assignment | None:
-    return (
-        claimable_by(labeler, campaign, now)
-        .select_for_update(skip_locked=True, of=("self",))
-        .first()
-    )
+    for place in places_to_claim(labeler, campaign, now):
+        found = place.select_for_update(skip_locked=True, of=("self",)).first()
+        if found is not None:
+            return found
+    return None
+
+
+def _count_claimable(labeler: User, campaign: Campaign, now: datetime, up_to: int) -> int:
+    found = 0
+    for place in places_to_claim(labeler, campaign, now):
+        found = place[:up_to].count()
+        if found == up_to:
+            break
+    return found
 
 
 def _end(campaign: Campaign, now: datetime) -> datetime:

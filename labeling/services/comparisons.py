@@ -65,6 +65,7 @@ def _create_slots(comparisons: Sequence[Comparison], overlap: int) -> None:
     Assignment.objects.bulk_create(
         Assignment(
             comparison=comparison,
+            campaign_id=comparison.campaign_id,
             slot=slot,
             first_on_left=start if slot % 2 == 0 else not start,
         )

@@ -128,6 +128,7 @@ def _add_slot(withdrawn: Assignment) -> None:
     slots = Assignment.objects.filter(comparison=withdrawn.comparison_id)
     Assignment.objects.create(
         comparison_id=withdrawn.comparison_id,
+        campaign_id=withdrawn.campaign_id,
         slot=slots.aggregate(last=Max("slot"))["last"] + 1,
         first_on_left=withdrawn.first_on_left,
     )

@@ -395,3 +395,40 @@ def test_two_tabs_reading_ahead_at_once_hold_no_more_than_one_would(alice, campa
 
     _in_threads(6, read_ahead)
     assert Assignment.objects.filter(labeler=alice).count() == 4
+
+
+def test_a_labeler_who_had_the_oldest_open_pairs_finds_those_behind_them(
+    alice, bob, campaign, fill, monkeypatch
+):
+    monkeypatch.setattr("labeling.selectors.assignments.OLDEST", 2)
+    campaign.overlap = 2
+    campaign.save()
+    slots = fill(campaign, 6)
+    had = [judge(alice, campaign).comparison_id for _ in range(5)]
+    following = claim_next(labeler=alice, campaign=campaign, now=NOW)
+    assert following.comparison_id not in had
+    assert following in slots
+
+
+def test_a_slot_given_back_far_behind_is_taken_before_nothing_is(
+    alice, bob, campaign, fill, monkeypatch
+):
+    monkeypatch.setattr("labeling.selectors.assignments.OLDEST", 1)
+    campaign.overlap = 2
+    campaign.save()
+    fill(campaign, 4)
+    held = claim_next(labeler=bob, campaign=campaign, now=NOW)
+    Assignment.objects.filter(comparison=held.comparison).exclude(pk=held.pk).delete()
+    for _ in range(3):
+        judge(alice, campaign, now=NOW)
+    assert claim_next(labeler=alice, campaign=campaign, now=NOW) is None
+    release(assignment=held, labeler=bob)
+    assert claim_next(labeler=alice, campaign=campaign, now=NOW) == held
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slot_cannot_be_in_another_campaign_than_its_comparison(campaign, fill, carol):
+    [slot] = fill(campaign)
+    other = Campaign.objects.create(name="Other", created_by=carol)
+    with pytest.raises(IntegrityError, match="assignment_is_in_its_comparisons_campaign"):
+        Assignment.objects.filter(pk=slot.pk).update(campaign=other)
