@@ -52,7 +52,7 @@ loop: .venv/product  ## one whole round on the running system (DATA=, PREFERENCE
 screens: .venv/developer chromium  ## take the screenshots in docs/screens/, of pages with invented data
 	$(PY) docs/screens/take.py
 
-bench: .venv/developer model  ## measure how fast generation and training are here
+bench: .venv/developer model  ## measure how fast labeling and training are here
 	$(PY) -m bench
 
 clean:  ## remove the installed packages and caches; var/, which holds the data, stays
