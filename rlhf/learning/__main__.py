@@ -40,7 +40,7 @@ class Start:
     model: Path  # folder of the parent policy
     reward_model: Path  # folder of the scorer's artifact
     generator: Literal["vllm", "transformers"] = "vllm"
-    test_samples: int = 2  # answers per test prompt before and after; more make the gain surer
+    test_samples: int = 4  # answers per test prompt before and after; more make the gain surer
 
     def __post_init__(self) -> None:
         if self.generator not in ("vllm", "transformers"):

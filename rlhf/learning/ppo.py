@@ -48,24 +48,24 @@ LOST_STEPS = 10  # non-finite steps in a row after which the run is beyond recov
 class PPOTraining:
     """How a policy is improved. The defaults hold for SmolLM2-135M on two CPU cores."""
 
-    updates: int = 8  # rounds of sampling and training
-    batch_size: int = 32  # answers sampled per update
-    minibatch_size: int = 4  # answers per optimiser step; few, for more steps from each batch
-    epochs: int = 2  # passes over each batch; more is cheaper in samples and dearer in time
+    updates: int = 10  # rounds of sampling and training
+    batch_size: int = 64  # answers sampled per update
+    minibatch_size: int = 8  # answers per optimiser step; few, for more steps from each batch
+    epochs: int = 1  # passes over each batch; new answers teach more than a second look at old ones
     max_response_tokens: int = 48  # longer answers are cut; scores are of the cut text
     max_prompt_tokens: int = 256  # prompts above it are left out, so that one can't fill memory
     temperature: float = 1.0  # of sampling; other values also apply to every log-probability
 
     tuning: Literal["lora", "full"] = "lora"
     lora_rank: int = 16
-    learning_rate: float = 1e-3  # of adapters; full fine-tuning needs about a fiftieth
-    value_learning_rate: float = 3e-3  # the head starts at zero and has few updates to catch up
+    learning_rate: float = 5e-4  # of adapters; full fine-tuning needs about a fiftieth
+    value_learning_rate: float = 1e-4  # hidden states are long: 3e-3 overshoots in one step
     anneal: bool = True  # lower both rates linearly, to a tenth at the last update
     max_grad_norm: float = 1.0
 
     clip: float = 0.2  # furthest useful change of a token's probability ratio
     value_clip: float = 0.2  # furthest useful change of a value per update, in units of score
-    value_coef: float = 0.1  # weight of the critic's loss; small, since it shares the trunk
+    value_coef: float = 0.01  # weight of the critic's loss; to the shared trunk it is mostly noise
     gamma: float = 1.0  # worth of a reward one token later
     lam: float = 1.0  # trust in rewards against the critic; below 1 a new critic hides the score
     stop_kl: float = 0.1  # nats per token from the sampling policy that end the passes; 0 never

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="preferences to import")
         parser.add_argument("--preferences", type=int, default=400, help="rows of it at most")
         parser.add_argument("--pairs", type=int, default=96, help="pairs that vLLM writes")
-        parser.add_argument("--updates", type=int, default=6, help="PPO updates")
+        parser.add_argument("--updates", type=int, default=10, help="PPO updates")
         parser.add_argument("--labelers", type=int, default=3)
         parser.add_argument("--noise", type=float, default=0.1, help="share of random answers")
         parser.add_argument("--left-bias", type=float, default=0.1, help="worth of standing left")
