@@ -1,11 +1,14 @@
 """Chromium, signed in as somebody, before a live server."""
 
 import os
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.signals import request_finished, request_started
 from django.test import Client
 from playwright.sync_api import Page
 
@@ -21,15 +24,59 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": executable(), "args": ARGUMENTS}
 
 
+class Underway:
+    """Requests that the live server has begun and not ended."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.changed = threading.Condition()
+
+    def begin(self, **_: Any) -> None:
+        with self.changed:
+            self.count += 1
+
+    def end(self, **_: Any) -> None:
+        with self.changed:
+            self.count -= 1
+            self.changed.notify_all()
+
+    def wait_for_none(self, seconds: float) -> bool:
+        with self.changed:
+            return self.changed.wait_for(lambda: self.count <= 0, seconds)
+
+
 @pytest.fixture
-def sign_in(page: Page, live_server: Any, client: Client) -> Callable[..., Page]:
-    """Signs somebody in by the cookie, which is faster than by the form, and returns the page."""
+def underway() -> Iterator[Underway]:
+    requests = Underway()
+    request_started.connect(requests.begin)
+    request_finished.connect(requests.end)
+    yield requests
+    request_started.disconnect(requests.begin)
+    request_finished.disconnect(requests.end)
+
+
+@pytest.fixture
+def sign_in(
+    page: Page, live_server: Any, client: Client, underway: Underway
+) -> Iterator[Callable[..., Page]]:
+    """Signs somebody in by the cookie, which is faster than by the form, and returns the page.
+
+    Pages speak with the server in the background, and once more when they are left. All of that
+    has to be over before the test's rows are deleted, so the pages are left here and waited for.
+    """
+    visited: list[Page] = [page]
 
     def enter(who: User, into: Page = page) -> Page:
         client.force_login(who)
         session = client.cookies[settings.SESSION_COOKIE_NAME].value
         cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}
         into.context.add_cookies([cookie])
+        visited.append(into)
         return into
 
-    return enter
+    yield enter
+    for context in {visitor.context for visitor in visited}:
+        for open_page in context.pages:
+            open_page.close()
+    time.sleep(0.2)  # what a page sends as it closes has left the browser, but may not be here yet
+    underway.wait_for_none(10)
