@@ -82,7 +82,9 @@ def _rows(campaign: Campaign, kinds: Sequence[str]) -> Iterator[tuple[dict[str, 
     judgments = (
         current_judgments(campaign, kinds)
         .filter(equal__in=["", Judgment.Equal.TIE])
-        .select_related("comparison__prompt", "comparison__first", "comparison__second")
+        .select_related(
+            "comparison__prompt", "comparison__first__policy", "comparison__second__policy"
+        )
         .order_by("comparison_id", "id")
         .iterator(chunk_size=1000)
     )
@@ -114,6 +116,8 @@ def _row(votes: list[Judgment], strength: int) -> dict[str, Any] | None:
         "prompt": comparison.prompt.messages,
         "chosen": chosen.text,
         "rejected": rejected.text,
+        "chosen_policy": chosen.policy.slug,
+        "rejected_policy": rejected.policy.slug,
         "preference": share if second_wins else 1 - share,
         "margin": max(0.0, (mean if second_wins else -mean) / strength),
         "weight": 1.0,

@@ -6,9 +6,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from labeling import artifacts, errors
-from labeling.models import Comparison, Judgment, Prompt, Response, Snapshot
+from labeling.models import Comparison, Judgment, Policy, Prompt, Response, Snapshot
 from labeling.preference_files import read_preferences
 from labeling.services.campaigns import add_members
+from labeling.services.comparisons import create_comparisons
 from labeling.services.exports import preference_rows, write_parquet
 from labeling.services.imports import import_preferences
 from labeling.services.snapshots import split_of, take_snapshot
@@ -90,6 +91,17 @@ class TestSnapshots:
         assert only["chosen"].startswith("Answer two")
         assert only["preference"] == 0.75
         assert only["margin"] == 0.5  # three of three steps, and none
+
+    def test_a_row_says_which_policy_wrote_which_response(self, campaign, policy, alice):
+        rival = Policy.objects.create(name="rival", version=3, checkpoint="/models/rival")
+        prompt = ask("Who is better?")
+        first, _ = pair(prompt, policy, "The parrot's.", "Not compared.")
+        second, _ = pair(prompt, rival, "The rival's.", "Not compared either.")
+        create_comparisons(campaign=campaign, pairs=[(first, second)])
+        judge(alice, campaign, preference=2)
+        [only] = rows_of(take_snapshot(campaign=campaign, by=None))
+        assert (only["chosen"], only["chosen_policy"]) == ("The rival's.", "rival-v3")
+        assert (only["rejected"], only["rejected_policy"]) == ("The parrot's.", "parrot-v0")
 
     def test_undecided_pairs_and_absolute_verdicts_are_left_out(self, campaign, fill, alice, bob):
         campaign.overlap = 2
