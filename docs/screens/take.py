@@ -79,6 +79,7 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "login": ("", "/accounts/login/"),
         "home": ("erik", "/"),
         "label": ("lea", f"/label/{scene.campaign.pk}/"),
+        "history": ("lea", "/label/history/"),
         "campaign": ("erik", f"/campaigns/{scene.campaign.pk}/"),
         "new-campaign": ("maria", "/campaigns/new/"),
         "reward-model": ("erik", f"/reward-models/{scene.reward_model.pk}/"),
