@@ -10,9 +10,10 @@ import pytest
 from django.conf import settings
 from django.core.signals import request_finished, request_started
 from django.test import Client
-from playwright.sync_api import Page
+from django.urls import reverse
+from playwright.sync_api import Page, expect
 
-from labeling.models import User
+from labeling.models import Campaign, User
 from tests.pages.chromium import ARGUMENTS, executable
 
 # Playwright keeps an event loop in this thread, which Django would take for an async view.
@@ -56,9 +57,7 @@ def underway() -> Iterator[Underway]:
 
 
 @pytest.fixture
-def sign_in(
-    page: Page, live_server: Any, client: Client, underway: Underway
-) -> Iterator[Callable[..., Page]]:
+def sign_in(page: Page, live_server: Any, underway: Underway) -> Iterator[Callable[..., Page]]:
     """Signs somebody in by the cookie, which is faster than by the form, and returns the page.
 
     Pages speak with the server in the background, and once more when they are left. All of that
@@ -67,6 +66,9 @@ def sign_in(
     visited: list[Page] = [page]
 
     def enter(who: User, into: Page = page) -> Page:
+        # A client of its own: one that changes its user ends the session before, and the answer to
+        # what a page of that session still sends would sign the next person out.
+        client = Client()
         client.force_login(who)
         session = client.cookies[settings.SESSION_COOKIE_NAME].value
         cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}
@@ -80,3 +82,21 @@ def sign_in(
             open_page.close()
     time.sleep(0.2)  # what a page sends as it closes has left the browser, but may not be here yet
     underway.wait_for_none(10)
+
+
+@pytest.fixture
+def open_work(live_server: Any, sign_in: Callable[..., Page]) -> Callable[..., Page]:
+    """Opens a campaign's labeling page as somebody, once its scripts have come.
+
+    With `ahead`, once so many pairs have been read ahead as well.
+    """
+
+    def enter(who: User, campaign: Campaign, ahead: int = 0) -> Page:
+        page = sign_in(who)
+        page.goto(live_server.url + reverse("labeling:work", args=[campaign.pk]))
+        expect(page.locator("[data-toggle=differ]")).to_be_visible()
+        if ahead:
+            expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", str(ahead))
+        return page
+
+    return enter

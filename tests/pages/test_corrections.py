@@ -1,27 +1,12 @@
 """Skipping a pair and changing one's mind, by the keyboard alone."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from labeling.models import Assignment, Campaign, Judgment, Skip, User
+from labeling.models import Assignment, Judgment, Skip
 from tests.cast import judge
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def open_work(live_server: Any, sign_in: Callable[..., Page]) -> Callable[..., Page]:
-    def enter(who: User, campaign: Campaign) -> Page:
-        page = sign_in(who)
-        page.goto(live_server.url + reverse("labeling:work", args=[campaign.pk]))
-        keys_are_on(page)
-        return page
-
-    return enter
 
 
 def keys_are_on(page: Page) -> None:

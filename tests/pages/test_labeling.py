@@ -1,31 +1,19 @@
 """The labeling page, in a real browser."""
 
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
-from labeling.models import Assignment, Campaign, Judgment, Policy, Response, User
+from labeling.models import Assignment, Judgment, Policy, Response
 from labeling.services.assignments import claim_next
 from labeling.services.comparisons import create_comparisons
 from tests.cast import PASSWORD, ask, judge, pair
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def open_work(live_server: Any, sign_in: Callable[..., Page]) -> Callable[..., Page]:
-    def enter(who: User, campaign: Campaign) -> Page:
-        page = sign_in(who)
-        page.goto(live_server.url + reverse("labeling:work", args=[campaign.pk]))
-        return page
-
-    return enter
 
 
 def shown(page: Page) -> tuple[str, str]:

@@ -1,29 +1,14 @@
 """Reading a pair: drafts, what differs, scrolling together, keys of one's own."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from labeling.models import Assignment, Campaign, Judgment, User
+from labeling.models import Assignment, Judgment
 from labeling.services.comparisons import create_comparisons
 from tests.cast import ask, pair
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def open_work(live_server: Any, sign_in: Callable[..., Page]) -> Callable[..., Page]:
-    def enter(who: User, campaign: Campaign) -> Page:
-        page = sign_in(who)
-        page.goto(live_server.url + reverse("labeling:work", args=[campaign.pk]))
-        expect(page.locator("[data-toggle=differ]")).to_be_visible()
-        return page
-
-    return enter
 
 
 def test_a_draft_is_back_after_a_crash_and_gone_once_it_is_an_answer(
