@@ -94,6 +94,11 @@ class Campaign(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def takes_answers(self) -> bool:
+        """A paused campaign gives out no work, but what was begun may be finished or changed."""
+        return self.status in (self.Status.OPEN, self.Status.PAUSED)
+
 
 class CampaignPolicy(models.Model):
     """How one policy takes part in a campaign: how many responses, sampled how."""

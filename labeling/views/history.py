@@ -11,12 +11,10 @@ from django.views.decorators.http import require_safe
 
 from labeling.charts import Chart, Series, line_chart
 from labeling.forms import JudgmentForm
-from labeling.models import Campaign
 from labeling.requests import SignedIn
 from labeling.selectors.history import Day, own_answers, own_skips, pace
 
 A_PAGE = 20
-CHANGEABLE = {Campaign.Status.OPEN, Campaign.Status.PAUSED}
 
 
 @never_cache
@@ -29,7 +27,7 @@ def history(request: SignedIn) -> HttpResponse:
         (
             judgment,
             JudgmentForm.filled(judgment).in_words(),
-            judgment.comparison.campaign.status in CHANGEABLE,
+            judgment.comparison.campaign.takes_answers,
         )
         for judgment in answers
     ]
@@ -45,6 +43,9 @@ def history(request: SignedIn) -> HttpResponse:
 
 
 def charts(days: list[Day]) -> list[Chart]:
+    """How the pace changed; there is nothing to compare before the second day."""
+    if len(days) < 2:
+        return []
     today = timezone.localdate()
     lines = [
         ("per-hour", _("Answers an hour"), "", [day.per_hour for day in days]),

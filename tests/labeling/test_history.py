@@ -103,6 +103,14 @@ def test_the_pace_is_of_attention_and_by_the_day(page, alice, campaign, fill):
     assert len(page().context["charts"]) == 2
 
 
+def test_a_single_day_is_told_in_figures_without_a_chart_of_one_point(page, alice, campaign, fill):
+    fill(campaign)
+    judge(alice, campaign, now=NOW)
+    context = page().context
+    assert context["latest"].answers == 1
+    assert context["charts"] == []
+
+
 def test_a_change_from_the_history_leads_back_to_it(client, alice, campaign, fill):
     fill(campaign)
     given = judge(alice, campaign)
@@ -112,3 +120,17 @@ def test_a_change_from_the_history_leads_back_to_it(client, alice, campaign, fil
         {"answer": "tie", "client_key": str(uuid.uuid4())},
     )
     assert response.headers["Location"] == reverse("labeling:history")
+
+
+def test_an_outdated_link_to_an_answer_does_not_say_that_something_was_lost(
+    client, alice, campaign, fill
+):
+    fill(campaign)
+    given = judge(alice, campaign)
+    retract_answer(judgment=given, labeler=alice, client_key=uuid.uuid4(), now=NOW)
+    client.force_login(alice)
+    response = client.get(reverse("labeling:change_answer", args=[given.pk]))
+    html = response.content.decode()
+    assert response.status_code == 409
+    assert "This answer stays as it is" in html
+    assert "was not stored" not in html
