@@ -12,8 +12,10 @@ from labeling.services.judgments import (
     Answer,
     check_offered,
     check_taking_answers,
+    lock_slot,
     same_answer,
     says,
+    store_answer,
 )
 
 
@@ -35,7 +37,8 @@ def change_answer(
     Raises:
         KeyReused, NotYours, AnswerChanged, CampaignNotOpen, AnswerNotOffered.
     """
-    assignment = _lock(judgment)
+    assert judgment.assignment_id is not None  # only labelers' answers are changed
+    assignment = lock_slot(judgment.assignment_id)
     stored = Judgment.objects.filter(client_key=client_key).first()
     if stored is not None:
         return same_answer(stored, assignment, labeler, answer)
@@ -43,20 +46,8 @@ def change_answer(
     check_offered(assignment.comparison.campaign, answer)
     if says(judgment, answer):
         return judgment
-    return Judgment.objects.create(
-        comparison=assignment.comparison,
-        assignment=assignment,
-        labeler=labeler,
-        judge_kind=labeler.kind,
-        preference=answer.preference,
-        equal=answer.equal,
-        aspects=answer.aspects,
-        rationale=answer.rationale,
-        flags=answer.flags,
-        seconds=seconds,
-        client_key=client_key,
-        supersedes=judgment,
-        created_at=now,
+    return store_answer(
+        assignment, answer, client_key=client_key, seconds=seconds, now=now, supersedes=judgment
     )
 
 
@@ -74,7 +65,8 @@ def retract_answer(
     Raises:
         KeyReused, NotYours, AnswerChanged, CampaignNotOpen.
     """
-    assignment = _lock(judgment)
+    assert judgment.assignment_id is not None  # only labelers' answers are changed
+    assignment = lock_slot(judgment.assignment_id)
     stored = Judgment.objects.filter(client_key=client_key).first()
     if stored is not None:
         if not stored.retracted or stored.supersedes_id != judgment.pk:
@@ -97,16 +89,6 @@ def retract_answer(
     assignment.save(update_fields=["withdrawn_at"])
     _add_slot(assignment)
     return retraction
-
-
-def _lock(judgment: Judgment) -> Assignment:
-    """All events on one slot queue up behind its row."""
-    assert judgment.assignment_id is not None  # only labelers' answers are changed
-    return (
-        Assignment.objects.select_for_update(of=("self",))
-        .select_related("comparison__campaign")
-        .get(pk=judgment.assignment_id)
-    )
 
 
 def check_changeable(judgment: Judgment, labeler: User) -> None:

@@ -45,20 +45,45 @@ def record_judgment(
         KeyReused, AlreadySkipped, AlreadyAnswered, LeaseExpired, CampaignNotOpen,
         AnswerNotOffered.
     """
-    # Two requests with one key queue up here, so the second finds what the first stored.
-    assignment = (
-        Assignment.objects.select_for_update(of=("self",))
-        .select_related("comparison__campaign")
-        .get(pk=assignment.pk)
-    )
+    assignment = lock_slot(assignment.pk)
     stored = Judgment.objects.filter(client_key=client_key).first()
     if stored is not None:
         return same_answer(stored, assignment, labeler, answer)
     check_held(assignment, labeler)
-    campaign = assignment.comparison.campaign
-    check_offered(campaign, answer)
+    check_offered(assignment.comparison.campaign, answer)
+    judgment = store_answer(
+        assignment, answer, client_key=client_key, seconds=seconds, now=now, supersedes=None
+    )
+    assignment.answered_at = now
+    assignment.save(update_fields=["answered_at"])
+    return judgment
 
-    judgment = Judgment.objects.create(
+
+def lock_slot(pk: int) -> Assignment:
+    """A slot with its campaign, locked: whatever else settles it queues up behind its row.
+
+    So of two requests with one client key, the second finds what the first stored.
+    """
+    return (
+        Assignment.objects.select_for_update(of=("self",))
+        .select_related("comparison__campaign", "labeler")
+        .get(pk=pk)
+    )
+
+
+def store_answer(
+    assignment: Assignment,
+    answer: Answer,
+    *,
+    client_key: uuid.UUID,
+    seconds: float | None,
+    now: datetime,
+    supersedes: Judgment | None,
+) -> Judgment:
+    """The event of an answer by whoever holds the slot; the rules are checked before."""
+    labeler = assignment.labeler
+    assert labeler is not None
+    return Judgment.objects.create(
         comparison=assignment.comparison,
         assignment=assignment,
         labeler=labeler,
@@ -70,11 +95,9 @@ def record_judgment(
         flags=answer.flags,
         seconds=seconds,
         client_key=client_key,
+        supersedes=supersedes,
         created_at=now,
     )
-    assignment.answered_at = now
-    assignment.save(update_fields=["answered_at"])
-    return judgment
 
 
 def check_held(assignment: Assignment, labeler: User) -> None:
@@ -93,8 +116,12 @@ def check_held(assignment: Assignment, labeler: User) -> None:
 
 
 def check_taking_answers(campaign: Campaign) -> None:
-    """A paused campaign gives out no work, but what was begun may be finished."""
-    if campaign.status not in (Campaign.Status.OPEN, Campaign.Status.PAUSED):
+    """Refuse unless the campaign takes answers.
+
+    Raises:
+        CampaignNotOpen.
+    """
+    if not campaign.takes_answers:
         raise errors.CampaignNotOpen
 
 

@@ -5,7 +5,7 @@ from django.db import transaction
 
 from labeling import errors
 from labeling.models import Assignment, Skip, User
-from labeling.services.judgments import check_held
+from labeling.services.judgments import check_held, lock_slot
 
 
 @transaction.atomic
@@ -23,12 +23,7 @@ def skip_comparison(
     Raises:
         KeyReused, AlreadySkipped, AlreadyAnswered, LeaseExpired, CampaignNotOpen.
     """
-    # An answer to the same slot from another tab queues up here: one of the two counts.
-    assignment = (
-        Assignment.objects.select_for_update(of=("self",))
-        .select_related("comparison__campaign")
-        .get(pk=assignment.pk)
-    )
+    assignment = lock_slot(assignment.pk)
     stored = Skip.objects.filter(client_key=client_key).first()
     if stored is not None:
         if (stored.assignment_id, stored.labeler_id) != (assignment.pk, labeler.pk):

@@ -174,7 +174,7 @@ def show(
     status: int = 200,
     skip_form: SkipForm | None = None,
 ) -> HttpResponse:
-    """The page, or only its pair when htmx puts it in place.
+    """The page, or only its pair for a script that puts it in place.
 
     Someone else's pair is never shown, not even to say what is wrong with an answer to it.
     """

@@ -42,10 +42,6 @@ outbox.on("stored", ({ detail }) => {
   if (today && detail.today) today.textContent = detail.today;
 });
 
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id === "pair" || event.target.id === "pair") pairs.arrive();
-});
-
 pair.on(attention.restart);
 
 await outbox.load;

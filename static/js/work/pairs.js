@@ -88,12 +88,6 @@ function show(pair) {
   wanting = false;
   pair = document.adoptNode(pair);
   document.getElementById("pair").replaceWith(pair);
-  globalThis.htmx?.process(pair);
-  arrive();
-}
-
-/** A pair has been put in place, by this module or by htmx. */
-export function arrive() {
   begin();
   if (wanting) return;
   window.scrollTo({ top: 0, behavior: "instant" });

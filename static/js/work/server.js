@@ -18,7 +18,7 @@ export async function post(address, fields) {
   });
 }
 
-/** The part of a page that htmx would ask for. */
+/** A page without what stands around its pair, which the server leaves out for this header. */
 export function part(address) {
   return ask(address, { headers: { Accept: "text/html", "HX-Request": "true" } });
 }
