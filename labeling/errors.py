@@ -44,6 +44,10 @@ class AnswerNotOffered(Refused):
     """This campaign does not offer that answer."""
 
 
+class ReasonMissing(AnswerNotOffered):
+    """A preference this strong needs a reason here; write in a few words what decides it."""
+
+
 class TransitionRefused(Refused):
     """The campaign can't change to that state from the one it is in."""
 

@@ -47,6 +47,7 @@ class Choice:
     words: str
     key: str
     checked: bool
+    asks: bool  # whether it needs a reason
 
 
 class JudgmentForm(forms.Form):
@@ -103,7 +104,8 @@ class JudgmentForm(forms.Form):
         yield 1, _("Right")
 
     def _choice(self, value: str, words: Any, key: str) -> Choice:
-        return Choice(value, str(words), key, checked=self["answer"].value() == value)
+        asks = value not in Judgment.Equal.values and self.campaign.asks_reason(int(value))
+        return Choice(value, str(words), key, self["answer"].value() == value, asks)
 
     def left(self) -> list[Choice]:
         """Strongest first, as it stands on the screen."""
@@ -296,7 +298,7 @@ class CampaignForm(forms.ModelForm):
     class Meta:
         model = Campaign
         fields = [
-            *("name", "guidelines", "overlap", "lease_minutes", "strength"),
+            *("name", "guidelines", "overlap", "lease_minutes", "strength", "rationale_from"),
             *("allow_tie", "allow_both_good", "allow_both_bad"),
             *("reward_model_after", "policy_margin", "approval_required"),
         ]
@@ -310,11 +312,21 @@ class CampaignForm(forms.ModelForm):
                     (4, _("4 steps a side")),
                 ]
             ),
+            "rationale_from": forms.Select(
+                choices=[
+                    ("", _("never")),
+                    (1, _("for each preference")),
+                    (2, _("from step 2 on")),
+                    (3, _("from step 3 on")),
+                    (4, _("from step 4 on")),
+                ]
+            ),
         }
         labels = {
             "overlap": _("Labelers per pair"),
             "lease_minutes": _("Minutes a pair stays reserved"),
             "strength": _("Scale"),
+            "rationale_from": _("A reason is required"),
             "allow_tie": _("Tie"),
             "allow_both_good": _("Both good"),
             "allow_both_bad": _("Both bad"),
@@ -327,6 +339,7 @@ class CampaignForm(forms.ModelForm):
             "overlap": "",
             "lease_minutes": "",
             "strength": "",
+            "rationale_from": _("Step 1 is the weakest. A reason can be given in any case."),
             "reward_model_after": _("new comparisons; empty: by hand"),
             "policy_margin": _(
                 "held-out accuracy over the best baseline, 0.05 is five points; empty: by hand"

@@ -67,6 +67,7 @@ class Page:
     question: str
     left: str
     right: str
+    asks: frozenset[str]  # answers that need a reason
 
 
 class _PageReader(HTMLParser):
@@ -79,6 +80,7 @@ class _PageReader(HTMLParser):
         super().__init__()
         self.action: str | None = None
         self.fields: dict[str, str] = {}
+        self.asks: set[str] = set()
         self.texts: dict[str, list[str]] = {"question": [], "left": [], "right": []}
         # Open elements: the tag, the region it lies in, and whether it is within a text.
         self._open: list[tuple[str, str | None, bool]] = []
@@ -89,6 +91,8 @@ class _PageReader(HTMLParser):
             self.action = found["action"]
         if tag == "input" and found.get("type") == "hidden" and found.get("name"):
             self.fields[str(found["name"])] = found.get("value") or ""
+        if tag == "input" and found.get("name") == "answer" and "data-asks" in found:
+            self.asks.add(found.get("value") or "")
         if tag in self.VOID:
             return
         _, region, within = self._open[-1] if self._open else ("", None, False)
@@ -114,7 +118,13 @@ def read_page(html: str) -> Page:
     question, left, right = (
         "".join(reader.texts[name]).strip() for name in ("question", "left", "right")
     )
-    return Page(reader.action, reader.fields, question, left, right)
+    return Page(reader.action, reader.fields, question, left, right, frozenset(reader.asks))
+
+
+def reason(page: Page) -> str:
+    """Why, where a reason is required: what the taste saw in the two texts, noise aside."""
+    left, right = worth(page.question, page.left), worth(page.question, page.right)
+    return f"Simulated: worth {left:.2f} on the left and {right:.2f} on the right."
 
 
 class SimulatedLabeler:
@@ -151,11 +161,13 @@ class SimulatedLabeler:
 
     def _judge(self, page: Page) -> str:
         """Send one answer as the form does without JavaScript; the reply is the next page."""
+        chosen = self.taste.choose(page.question, page.left, page.right, self.chance)
         answer = self._http.post(
             str(page.action),
             data={
                 **page.fields,
-                "answer": self.taste.choose(page.question, page.left, page.right, self.chance),
+                "answer": chosen,
+                "rationale": reason(page) if chosen in page.asks else "",
                 "client_key": str(uuid.uuid4()),
                 "seconds": f"{self.chance.uniform(4, 40):.1f}",
             },

@@ -2,8 +2,9 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt
@@ -35,6 +36,11 @@ class Campaign(models.Model):
         default=3,
         validators=[MinValueValidator(1), MaxValueValidator(4)],
         help_text="Levels of preference on each side: 1 is a plain A or B.",
+    )
+    rationale_from = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Level of preference from which on a reason is required; empty: never.",
     )
     allow_tie = models.BooleanField(default=True)
     allow_both_good = models.BooleanField(default=False)
@@ -85,6 +91,15 @@ class Campaign(models.Model):
                 name="campaign_strength_in_range", condition=Q(strength__gte=1, strength__lte=4)
             ),
             models.CheckConstraint(
+                name="campaign_asks_reasons_from_a_step_of_its_scale",
+                condition=Q(rationale_from__isnull=True)
+                | Q(rationale_from__gte=1, rationale_from__lte=F("strength")),
+                violation_error_message=_(
+                    "The scale has fewer steps than that: reasons can be required from one of its "
+                    "steps on, or never."
+                ),
+            ),
+            models.CheckConstraint(
                 name="campaign_margin_is_a_share",
                 condition=Q(policy_margin__isnull=True)
                 | Q(policy_margin__gte=0, policy_margin__lte=1),
@@ -93,6 +108,10 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def asks_reason(self, preference: int) -> bool:
+        """Whether a preference of this strength, on either side, needs a reason. 0 never does."""
+        return self.rationale_from is not None and abs(preference) >= self.rationale_from
 
     @property
     def takes_answers(self) -> bool:

@@ -151,7 +151,11 @@ def says(judgment: Judgment, answer: Answer) -> bool:
 
 
 def check_offered(campaign: Campaign, answer: Answer) -> None:
-    """Refuse, and say why, what the campaign does not ask for."""
+    """Refuse, and say why, what the campaign does not ask for, and what lacks a wanted reason.
+
+    Raises:
+        AnswerNotOffered, of which ReasonMissing is one.
+    """
     offered = {
         "": answer.preference != 0,
         Judgment.Equal.TIE: campaign.allow_tie,
@@ -164,6 +168,8 @@ def check_offered(campaign: Campaign, answer: Answer) -> None:
         raise errors.AnswerNotOffered(
             f"This campaign's scale has {campaign.strength} steps on each side."
         )
+    if campaign.asks_reason(answer.preference) and not answer.rationale.strip():
+        raise errors.ReasonMissing
     unknown = (set(answer.aspects) - set(campaign.aspects)) | (
         set(answer.flags) - set(campaign.flags)
     )

@@ -46,6 +46,7 @@ def seed_demo() -> bool:
             name=CAMPAIGN,
             guidelines=(CONTENT / "guidelines.md").read_text(encoding="utf-8"),
             flags=FLAGS,
+            rationale_from=3,  # "much better" is worth a sentence
             reward_model_after=100,
             policy_margin=0.0,
         ),

@@ -3,6 +3,7 @@
 import * as attention from "./work/attention.js";
 import "./work/keys.js";
 import * as pair from "./work/pair.js";
+import "./work/reasons.js";
 
 pair.on(attention.restart);
 pair.arrived();

@@ -7,6 +7,7 @@ import "./work/keys.js";
 import * as outbox from "./work/outbox.js";
 import * as pair from "./work/pair.js";
 import * as pairs from "./work/pairs.js";
+import "./work/reasons.js";
 
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -130,6 +130,8 @@ def test_two_tabs_show_the_same_pair_and_the_second_answer_is_refused(
 def test_time_that_ran_out_is_said_and_the_answer_is_shown(open_work, alice, bob, campaign, fill):
     fill(campaign)
     page = open_work(alice, campaign)
+    # It has asked for more by then, which leases the pair anew.
+    expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", "0")
     Assignment.objects.update(leased_until=timezone.now() - timedelta(minutes=1))
     assert claim_next(labeler=bob, campaign=campaign, now=timezone.now())
 
