@@ -5,6 +5,13 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.forms import generating_policies
 
+# The training program's own choices, with words; the web process can't load it (torch).
+LOSSES = [
+    ("bradley-terry", _("Bradley-Terry: undecided pairs are left out")),
+    ("davidson", _("Davidson: learns from ties, which are likeliest between equals")),
+    ("rao-kupper", _("Rao-Kupper: learns from ties, which are differences nobody notices")),
+]
+
 
 class TrainForm(forms.Form):
     """What a reward model starts from; empty numbers mean the program's own choice."""
@@ -12,6 +19,7 @@ class TrainForm(forms.Form):
     base = forms.ModelChoiceField(
         queryset=generating_policies(), label=_("Trunk from"), empty_label=None
     )
+    loss = forms.ChoiceField(choices=LOSSES, required=False, label=_("Loss"))
     epochs = forms.IntegerField(
         required=False, min_value=1, max_value=20, label=_("Passes over the pairs")
     )
@@ -22,6 +30,6 @@ class TrainForm(forms.Form):
     def config(self) -> dict[str, Any]:
         return {
             name: self.cleaned_data[name]
-            for name in ("epochs", "learning_rate")
-            if self.cleaned_data[name] is not None
+            for name in ("loss", "epochs", "learning_rate")
+            if self.cleaned_data[name] not in (None, "")
         }

@@ -36,7 +36,9 @@ def curves(run: TrainingRun, plan: Iterable[Curve]) -> list[Chart]:
             unit=str(curve.unit),
             series=[
                 Series(
-                    str(words), [(step, values[name]) for step, values in rows if name in values]
+                    str(words),
+                    # null where a step had nothing to measure, or what it measured was no number
+                    [(s, values[name]) for s, values in rows if values.get(name) is not None],
                 )
                 for name, words in curve.metrics.items()
             ],

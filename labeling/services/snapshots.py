@@ -28,8 +28,8 @@ def take_snapshot(
     """Freeze the answers that stand now. The same answers give the same snapshot again."""
     recipe = {
         "judge_kinds": sorted(kinds),
-        "aggregation": "share of votes; a tie is half a vote to each; both good and both bad "
-        "say nothing; undecided pairs are left out",
+        "aggregation": "share of votes; a tie, both good and both bad are half a vote to each "
+        "and are counted as ties beside it; undecided pairs are kept",
         "split": {"by": "prompt", "seed": 0, "test_share": TEST_SHARE},
     }
     counts = {"train": 0, "test": 0}
@@ -78,10 +78,9 @@ def _record(
 
 
 def _rows(campaign: Campaign, kinds: Sequence[str]) -> Iterator[tuple[dict[str, Any], list[int]]]:
-    """One row a decided comparison, in a fixed order, and the judgments it was made from."""
+    """One row a judged comparison, in a fixed order, and the judgments it was made from."""
     judgments = (
         current_judgments(campaign, kinds)
-        .filter(equal__in=["", Judgment.Equal.TIE])
         .select_related(
             "comparison__prompt", "comparison__first__policy", "comparison__second__policy"
         )
@@ -90,25 +89,26 @@ def _rows(campaign: Campaign, kinds: Sequence[str]) -> Iterator[tuple[dict[str, 
     )
     for _, votes in groupby(judgments, key=attrgetter("comparison_id")):
         together = list(votes)
-        row = _row(together, campaign.strength)
-        if row is not None:
-            yield row, [vote.pk for vote in together]
+        yield _row(together, campaign.strength), [vote.pk for vote in together]
 
 
-def _row(votes: list[Judgment], strength: int) -> dict[str, Any] | None:
-    """What the votes on one comparison say together, or None when they are undecided."""
+def _row(votes: list[Judgment], strength: int) -> dict[str, Any]:
+    """What the votes on one comparison say together.
+
+    `preference` is the share for `chosen`, half of each tie included; `tie` is the share that
+    preferred neither. At a share of one half it says nothing which of the two is called chosen:
+    the one preferred more strongly, or else the first.
+    """
     comparison = votes[0].comparison
-    for_second = sum(0.5 if v.preference == 0 else float(v.preference > 0) for v in votes)
-    share = for_second / len(votes)
-    if share == 0.5:
-        return None
-    second_wins = share > 0.5
+    ties = sum(v.preference == 0 for v in votes) / len(votes)
+    share = sum(v.preference > 0 for v in votes) / len(votes) + ties / 2  # of the second
+    mean = sum(v.preference for v in votes) / len(votes)
+    second_wins = (share, mean) > (0.5, 0)
     chosen, rejected = (
         (comparison.second, comparison.first)
         if second_wins
         else (comparison.first, comparison.second)
     )
-    mean = sum(v.preference for v in votes) / len(votes)
     return {
         "id": comparison.pk,
         "split": split_of(comparison.prompt.digest),
@@ -119,6 +119,7 @@ def _row(votes: list[Judgment], strength: int) -> dict[str, Any] | None:
         "chosen_policy": chosen.policy.slug,
         "rejected_policy": rejected.policy.slug,
         "preference": share if second_wins else 1 - share,
+        "tie": ties,
         "margin": max(0.0, (mean if second_wins else -mean) / strength),
         "weight": 1.0,
     }

@@ -15,7 +15,8 @@ from transformers import AutoTokenizer
 
 from rewardmodel.learning.artifact import Card, save_artifact
 from rewardmodel.learning.conversations import Chat
-from rewardmodel.learning.evaluation import figures
+from rewardmodel.learning.evaluation import figures, tie_figures
+from rewardmodel.learning.losses import TIE_LOSSES, tie_parameter
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
 from rewardmodel.learning.rundirectory import (
@@ -54,11 +55,12 @@ def _run(run: RunDirectory) -> None:
         settings = run.config()
         config = reward_training(settings)
         pairs = read_pairs(run.rows())
-        check_enough(config, pairs)
+        usable = [pair for pair in pairs if pair.decided or config.loss in TIE_LOSSES]
+        check_enough(config, usable)
         folder = model_folder(settings["model"])
         chat = Chat(AutoTokenizer.from_pretrained(folder))
         train_set, test_set = (
-            fit([pair for pair in pairs if pair.split == split], chat, config.max_length)
+            fit([pair for pair in usable if pair.split == split], chat, config.max_length)
             for split in ("train", "test")
         )
         learner = _learner(run, folder, config, chat, train_set)
@@ -73,7 +75,8 @@ def _run(run: RunDirectory) -> None:
             raise Stopped
 
     with run.stopping_at_once():
-        _finish(run, config, learner, chat, train_set, test_set)
+        undecided = sum(not pair.decided for pair in pairs)
+        _finish(run, config, learner, chat, train_set, test_set, undecided)
 
 
 def reward_training(settings: dict[str, Any]) -> RewardTraining:
@@ -97,12 +100,14 @@ def reward_training(settings: dict[str, Any]) -> RewardTraining:
 def check_enough(config: RewardTraining, pairs: list[Pair]) -> None:
     """Refuse to train on less than teaches, or to measure on less than tells.
 
+    Only pairs on which people decided can be measured on, so only those count as test pairs.
+
     Raises:
         ValueError: with the number of pairs that are missing.
     """
     wanted = {"train": config.min_train_pairs, "test": config.min_test_pairs}
     for split, least in wanted.items():
-        present = sum(pair.split == split for pair in pairs)
+        present = sum(pair.split == split and (pair.decided or split == "train") for pair in pairs)
         if present < least:
             raise ValueError(
                 f"{least - present} more {split} pairs are needed: there are {present} of at "
@@ -136,6 +141,7 @@ def _finish(
     chat: Chat,
     train_set: Fitting,
     test_set: Fitting,
+    undecided: int,
 ) -> None:
     """Measure on all held-out pairs and write the result."""
     model = learner.model
@@ -143,8 +149,14 @@ def _finish(
     learned, held_out = (
         [example.pair for example in each.examples] for each in (train_set, test_set)
     )
-    found = figures(score(learner, test_set.examples, config).numpy(), learned, held_out)
+    scores = score(learner, test_set.examples, config).numpy()  # (n, 2)
+    found = figures(scores, learned, held_out)
+    tie = 0.0
+    if config.loss in TIE_LOSSES:
+        tie = tie_parameter(model.tie.item())
+        found |= tie_figures(scores, learned, held_out, config.loss, model.tie.item())
     found |= {
+        "undecided_pairs": undecided,
         "truncated_prompts": train_set.truncated_prompts + test_set.truncated_prompts,
         "left_out_pairs": train_set.left_out + test_set.left_out,
         "skipped_steps": learner.skipped,
@@ -157,6 +169,8 @@ def _finish(
         precision=config.precision,
         template_hash=chat.template_hash(),
         tokenizer_hash=chat.tokenizer_hash(),
+        loss=config.loss,
+        tie=tie,
     )
     with run.result(found) as folder:
         save_artifact(folder, model, chat, card)

@@ -34,6 +34,8 @@ class Card:
     precision: str  # of the matrix products
     template_hash: str
     tokenizer_hash: str
+    loss: str = "bradley-terry"  # which probabilities follow from the lead of raw scores
+    tie: float = 0.0  # nu of Davidson or eta of Rao-Kupper, for raw leads
 
 
 def save_artifact(folder: Path, model: RewardModel, chat: Chat, card: Card) -> None:

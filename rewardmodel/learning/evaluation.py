@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 from scipy.stats import binomtest, spearmanr
 
 from rewardmodel.learning.baselines import length_baseline, majority_baseline, words_baseline
+from rewardmodel.learning.losses import tie_log_chances, tie_parameter
 from rewardmodel.learning.pairs import Pair
 
 BINS = 10  # of confidence, as Guo et al. 2017 (arXiv:1706.04599) have about
@@ -16,6 +18,9 @@ HOTTEST = 20.0  # a temperature at which preferences are close to a coin; its in
 
 def figures(scores: np.ndarray, train: Sequence[Pair], test: Sequence[Pair]) -> dict[str, float]:
     """Everything that result.json says about quality.
+
+    Where people prefer neither response there is nothing to be right about: such pairs count only
+    for the mean and the standard deviation.
 
     Args:
         scores: of the chosen and rejected responses of `test`, (n, 2), not normalised.
@@ -26,6 +31,9 @@ def figures(scores: np.ndarray, train: Sequence[Pair], test: Sequence[Pair]) -> 
         accuracy with the bounds of its 95% Wilson interval, the baselines on the same pairs, the
         calibration, and mean and standard deviation of the scores.
     """
+    everything, learned = scores, len(train)
+    scores = scores[[pair.decided for pair in test]]
+    train, test = ([pair for pair in pairs if pair.decided] for pairs in (train, test))
     lead = scores[:, 0] - scores[:, 1]  # (n,)
     right = float(np.sum(np.where(lead == 0, 0.5, lead > 0)))
     # Wilson needs whole successes; rounding down keeps the claim on the careful side.
@@ -34,15 +42,47 @@ def figures(scores: np.ndarray, train: Sequence[Pair], test: Sequence[Pair]) -> 
         "accuracy": right / len(lead),
         "accuracy_low": float(low),
         "accuracy_high": float(high),
-        "train_pairs": len(train),
+        "train_pairs": learned,
         "test_pairs": len(test),
         "length_baseline": length_baseline(train, test),
         "majority_baseline": majority_baseline(train, test),
         "words_baseline": words_baseline(train, test),
         "length_correlation": length_correlation(lead, test),
-        "mean": float(scores.mean()),
-        "std": max(float(scores.std()), 1e-6),
+        "mean": float(everything.mean()),
+        "std": max(float(everything.std()), 1e-6),
         **calibration(lead),
+    }
+
+
+def tie_figures(
+    scores: np.ndarray, train: Sequence[Pair], test: Sequence[Pair], loss: str, tie: float
+) -> dict[str, float]:
+    """Whether the model knows when people prefer neither response.
+
+    Args:
+        scores: of the two responses of `test`, (n, 2), not normalised.
+        train: what was learned.
+        test: held out, undecided pairs among them.
+        loss: "davidson" or "rao-kupper".
+        tie: the learned number, see `losses.tie_parameter`.
+
+    Returns:
+        tie_parameter (nu or eta), tie_share and what the model expected of it, outcome_surprise
+        (mean nats over the three outcomes), and constant_surprise: the same for a judge who always
+        states the shares of the training pairs.
+    """
+    lead = torch.from_numpy(scores[:, 0] - scores[:, 1]).double()
+    chances = tie_log_chances(lead, loss, torch.tensor(tie, dtype=torch.float64)).numpy()  # (n, 3)
+    happened = np.array([pair.outcomes for pair in test])  # (n, 3)
+    ties = np.mean([pair.tie for pair in train])
+    # which of the two is called chosen tells the answer, so the constant judge halves the rest
+    constant = np.log([(1 - ties) / 2, ties, (1 - ties) / 2])
+    return {
+        "tie_parameter": tie_parameter(tie),
+        "tie_share": float(happened[:, 1].mean()),
+        "tie_share_expected": float(np.exp(chances[:, 1]).mean()),
+        "outcome_surprise": float(-(happened * chances).sum(1).mean()),
+        "constant_surprise": float(-(happened * constant).sum(1).mean()),
     }
 
 

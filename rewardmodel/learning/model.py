@@ -31,6 +31,8 @@ class RewardModel(nn.Module):
         self.head = nn.Linear(trunk.config.hidden_size, 1)
         self.register_buffer("shift", torch.zeros(trunk.config.hidden_size))
         self.register_buffer("scale", torch.ones(trunk.config.hidden_size))
+        # of a loss with ties: see losses.TIE_LOSSES; learns only where the run has such a loss
+        self.tie = nn.Parameter(torch.zeros(()), requires_grad=False)
         initialise(self.head)
         trunk.set_attn_implementation(PACKED_ATTENTION if packing else "sdpa")
         for module in trunk.modules():

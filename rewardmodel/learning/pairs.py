@@ -21,12 +21,24 @@ class Pair:
     prompt: list[Message]
     chosen: str
     rejected: str
-    preference: float = 1.0  # probability that chosen is better, above one half
+    preference: float = 1.0  # probability that chosen is better, half of `tie` included
     margin: float = 0.0  # by how much, from 0 (unknown) to 1 (strongest)
     weight: float = 1.0  # how much the pair counts in the loss
+    tie: float = 0.0  # probability that neither is better
     category: str = ""
     chosen_policy: str = ""  # who wrote it, where the snapshot tells
     rejected_policy: str = ""
+
+    @property
+    def decided(self) -> bool:
+        """Whether people prefer one of the two at all: only then a model can be right."""
+        return self.preference > 0.5
+
+    @property
+    def outcomes(self) -> tuple[float, float, float]:
+        """Probabilities that chosen is better, that neither is, and that rejected is."""
+        half = self.tie / 2
+        return self.preference - half, self.tie, max(0.0, 1 - self.preference - half)
 
 
 @dataclass(frozen=True)
@@ -88,8 +100,10 @@ def _complaint(pair: Pair) -> str:
         return "has an empty response"
     if pair.chosen.strip() == pair.rejected.strip():
         return "has two identical responses"
-    if not 0.5 < pair.preference <= 1:
-        return f"has the preference {pair.preference} outside (0.5, 1]"
+    if not 0.5 <= pair.preference <= 1:
+        return f"has the preference {pair.preference} outside [0.5, 1]"
+    if not 0 <= pair.tie <= 2 * (1 - pair.preference) + 1e-9:
+        return f"has the tie {pair.tie}, of which half does not fit beside the preference"
     if not 0 <= pair.margin <= 1 or not 0 < pair.weight < float("inf"):
         return "has a margin outside [0, 1] or a weight that is not positive"
     return ""

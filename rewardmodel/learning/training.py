@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +15,20 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from rewardmodel.learning.batches import passes
 from rewardmodel.learning.checkpoints import load_state, save_state
-from rewardmodel.learning.losses import centring_penalty, preference_loss
+from rewardmodel.learning.losses import (
+    LOSSES,
+    TIE_LOSSES,
+    centring_penalty,
+    preference_loss,
+    tie_loss,
+    tie_start,
+)
 from rewardmodel.learning.model import TRAINABLE, RewardModel, choose_trainable
 from rewardmodel.learning.pairs import Example
 from rewardmodel.learning.precision import PRECISIONS, autocast
 
 SCHEDULES = ("cosine", "linear", "constant")
+TIE_RATE = 0.01  # least learning rate of a tie parameter: one number, of order 1, few steps
 STANDARD_PAIRS = 64  # looked at before the first step, to standardise the features of a lone head
 
 # What each way of learning wants where the run says nothing. A trunk overfits after one epoch
@@ -50,6 +59,7 @@ class RewardTraining:
     schedule: str = "cosine"  # cosine and linear fall to a tenth, constant stays
     warmup: float = 0.05  # share of the steps in which the learning rate rises
     max_grad_norm: float = 1.0  # longer gradients are shortened to this
+    loss: str = "bradley-terry"  # or davidson or rao-kupper, which learn from ties too
     label_smoothing: float = 0.0  # share of labels believed to be flipped
     margin_scale: float = 0.0  # by how much scores should differ at full strength; 0 ignores it
     centring: float = 0.01  # pull of the two scores of a pair towards zero (Eisenstein et al.)
@@ -69,6 +79,7 @@ class RewardTraining:
         for name, value in RECIPES[self.trainable].items():
             if not getattr(self, name):
                 object.__setattr__(self, name, value)
+        _check_choice("loss", self.loss, LOSSES)
         _check_choice("schedule", self.schedule, SCHEDULES)
         _check_choice("precision", self.precision, PRECISIONS)
         for name in ("epochs", "batch_size", "tokens_per_pass", "top_layers", "lora_rank"):
@@ -80,6 +91,9 @@ class RewardTraining:
             raise ValueError(f"trunk_share is {self.trunk_share}; it must be in (0, 1].")
         if not 0 <= self.label_smoothing < 0.5 or not 0 <= self.warmup < 1:
             raise ValueError("label_smoothing must be in [0, 0.5) and warmup in [0, 1).")
+        for name in ("margin_scale", "centring"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
         if self.max_length < 64:
             raise ValueError(f"max_length is {self.max_length}; it must be at least 64 tokens.")
 
@@ -95,7 +109,11 @@ class Learner:
     def __init__(
         self, config: RewardTraining, model: RewardModel, examples: Sequence[Example]
     ) -> None:
-        """Prepare a model for training on these examples, at its first step."""
+        """Prepare a model for training on these examples, at its first step.
+
+        Raises:
+            ValueError: the loss is about ties and there are none, or nothing else.
+        """
         choose_trainable(
             model, config.trainable, top_layers=config.top_layers, rank=config.lora_rank
         )
@@ -108,10 +126,17 @@ class Learner:
         self.steps = config.epochs * self.steps_per_epoch
         self.step = 0
         self.skipped = 0
-        learning = [p for p in model.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in model.parameters() if p.requires_grad]}
+        ]
+        if config.loss in TIE_LOSSES:
+            model.tie.data.fill_(tie_start(_tie_share(examples), config.loss))
+            model.tie.requires_grad_(True)
+            rate = max(config.learning_rate, TIE_RATE)
+            groups.append({"params": [model.tie], "lr": rate})
         # eps as in Stiennon et al. and N+: small batches make small second moments
         self.optimizer = torch.optim.AdamW(
-            learning, lr=config.learning_rate, eps=1e-5, weight_decay=0.0, fused=True
+            groups, lr=config.learning_rate, eps=1e-5, weight_decay=0.0, fused=True
         )
         self.scheduler = LambdaLR(self.optimizer, lambda step: share(step, self.steps, config))
 
@@ -162,6 +187,16 @@ class Learner:
         return torch.stack([kept[example.pair.id] for example in examples])
 
 
+def _tie_share(examples: Sequence[Example]) -> float:
+    """Share of ties among the answers to learn from, by weight."""
+    total = sum(example.pair.weight for example in examples)
+    ties = sum(example.pair.weight * example.pair.tie for example in examples) / total
+    if not 0 < ties < 1:
+        words = "is a tie" if ties == 0 else "is anything but a tie"
+        raise ValueError(f"No answer {words}; choose the loss bradley-terry.")
+    return ties
+
+
 def share(step: int, steps: int, config: RewardTraining) -> float:
     """Share of the highest learning rate at a step: a linear rise, then the schedule."""
     rise = config.warmup * steps
@@ -190,14 +225,15 @@ def train(
         test_examples: held out; only looked at.
 
     Yields:
-        step, steps, loss (nats), accuracy, margin (mean lead of the chosen response),
-        learning_rate, grad_norm (before clipping), tokens_per_second, seconds, skipped, and every
-        `evaluate_every` steps test_accuracy.
+        step, steps, loss (nats), accuracy and margin (mean lead of the chosen response) of the
+        pairs on which people decided, learning_rate, grad_norm (before clipping),
+        tokens_per_second, seconds, skipped, and every `evaluate_every` steps test_accuracy.
 
     Raises:
         ValueError: too many steps had a loss or a gradient that is not finite.
     """
-    watched = _sample(test_examples, config.evaluation_pairs, config.seed)
+    decided = [example for example in test_examples if example.pair.decided]
+    watched = _sample(decided, config.evaluation_pairs, config.seed)
     if learner.step == 0:
         learner.standardise(_sample(train_examples, STANDARD_PAIRS, config.seed))
     while learner.step < learner.steps:
@@ -224,7 +260,7 @@ def learn(config: RewardTraining, learner: Learner, batch: Sequence[Example]) ->
     """
     started = time.perf_counter()
     learning_rate = learner.scheduler.get_last_lr()[0]
-    losses, scores = _gradients(config, learner, batch)  # (B,), (B, 2)
+    losses, scores = _gradients(config, learner, batch)  # (B,), (decided, 2)
     learning = [p for p in learner.model.parameters() if p.requires_grad]
     norm = torch.nn.utils.clip_grad_norm_(learning, config.max_grad_norm)
     if torch.isfinite(norm) and torch.isfinite(losses).all():
@@ -257,29 +293,33 @@ def _gradients(
     """Add the gradient of the batch's mean loss, pass by pass to bound memory.
 
     Returns:
-        Each pair's share of the loss, (B,), and its two scores, (B, 2), in the order of passes.
+        Each pair's share of the loss, (B,), in the order of passes, and the two scores of each
+        pair on which people decided, (decided, 2).
     """
     total = sum(example.pair.weight for example in batch)
     losses, scores = [], []
     for numbers in passes([example.group for example in batch], config.tokens_per_pass):
         part = [batch[number] for number in numbers]
         seen = learner.scores(part)  # (b, 2)
-        shares = pair_losses(config, seen, part) / total  # (b,)
+        shares = pair_losses(config, seen, part, learner.model.tie) / total  # (b,)
         shares.sum().backward()
         losses.append(shares.detach())
-        scores.append(seen.detach())
+        scores.append(seen.detach()[[example.pair.decided for example in part]])
     if learner.kept is not None:
         weights = learner.model.head.weight
         (config.ridge / 2 / learner.pairs * weights.square().sum()).backward()
     return torch.cat(losses), torch.cat(scores)
 
 
-def pair_losses(config: RewardTraining, scores: Tensor, examples: Sequence[Example]) -> Tensor:
+def pair_losses(
+    config: RewardTraining, scores: Tensor, examples: Sequence[Example], tie: Tensor
+) -> Tensor:
     """What each pair adds to the loss, by its weight.
 
     Args:
         scores: of the chosen and the rejected response, (B, 2).
         examples: B of them, in the same order.
+        tie: what is learned about ties; unused by a loss without them.
 
     Returns:
         (B,), in nats.
@@ -287,9 +327,12 @@ def pair_losses(config: RewardTraining, scores: Tensor, examples: Sequence[Examp
     told = [(e.pair.preference, e.pair.margin, e.pair.weight) for e in examples]
     preference, margin, weight = torch.tensor(told, device=scores.device).unbind(1)  # (B,) each
     chosen, rejected = scores.unbind(1)  # (B,) each
-    losses = preference_loss(
-        chosen, rejected, preference, config.margin_scale * margin, config.label_smoothing
-    )
+    margin, smoothing = config.margin_scale * margin, config.label_smoothing
+    if config.loss in TIE_LOSSES:
+        outcomes = torch.tensor([e.pair.outcomes for e in examples], device=scores.device)
+        losses = tie_loss(chosen, rejected, outcomes, config.loss, tie, margin, smoothing)
+    else:
+        losses = preference_loss(chosen, rejected, preference, margin, smoothing)
     return weight * (losses + config.centring * centring_penalty(chosen, rejected))
 
 
@@ -303,7 +346,10 @@ def score(learner: Learner, examples: Sequence[Example], config: RewardTraining)
 
 
 def accuracy(scores: Tensor) -> float:
-    """Share of pairs, (n, 2), whose chosen response scores higher; equal scores count half."""
+    """Share of pairs, (n, 2), whose chosen response scores higher; equal scores count half.
+
+    Not a number when there is no pair.
+    """
     lead = scores[:, 0] - scores[:, 1]
     return ((lead > 0).float() + 0.5 * (lead == 0).float()).mean().item()
 

@@ -89,7 +89,7 @@ class TestSnapshots:
         judge(bob, campaign, preference=0, equal="tie")
         [only] = rows_of(take_snapshot(campaign=campaign, by=None))
         assert only["chosen"].startswith("Answer two")
-        assert only["preference"] == 0.75
+        assert (only["preference"], only["tie"]) == (0.75, 0.5)
         assert only["margin"] == 0.5  # three of three steps, and none
 
     def test_a_row_says_which_policy_wrote_which_response(self, campaign, policy, alice):
@@ -103,14 +103,42 @@ class TestSnapshots:
         assert (only["chosen"], only["chosen_policy"]) == ("The rival's.", "rival-v3")
         assert (only["rejected"], only["rejected_policy"]) == ("The parrot's.", "parrot-v0")
 
-    def test_undecided_pairs_and_absolute_verdicts_are_left_out(self, campaign, fill, alice, bob):
-        campaign.overlap = 2
+    def test_undecided_pairs_say_whether_people_disagree_or_prefer_neither(
+        self, campaign, fill, alice, bob
+    ):
+        campaign.overlap, campaign.allow_both_good, campaign.allow_both_bad = 2, True, True
         campaign.save()
         fill(campaign, 2)
-        judge(alice, campaign, preference=1)
+        judge(alice, campaign, preference=2)
         judge(bob, campaign, preference=-1)
         judge(alice, campaign, preference=0, equal="both_bad")
-        assert rows_of(take_snapshot(campaign=campaign, by=None)) == []
+        judge(bob, campaign, preference=0, equal="both_good")
+        split, neither = rows_of(take_snapshot(campaign=campaign, by=None))
+        assert (split["preference"], split["tie"]) == (0.5, 0.0)
+        assert split["chosen"].startswith("Answer two"), "the one preferred more strongly"
+        assert (neither["preference"], neither["tie"], neither["margin"]) == (0.5, 1.0, 0.0)
+        assert neither["chosen"].startswith("Answer one")
+
+    def test_rows_with_ties_and_disagreement_are_what_a_reward_model_reads(
+        self, campaign, fill, alice, bob
+    ):
+        from rewardmodel.learning.pairs import read_pairs
+
+        campaign.overlap = 2
+        campaign.save()
+        fill(campaign, 4)
+        for one, other in ((2, -1), (0, 0), (0, 3), (1, 2)):
+            for labeler, preference in ((alice, one), (bob, other)):
+                equal = "" if preference else "tie"
+                judge(labeler, campaign, preference=preference, equal=equal)
+        rows = rows_of(take_snapshot(campaign=campaign, by=None))
+        pairs = read_pairs(enumerate(rows, 1))
+        assert [pair.outcomes for pair in pairs] == [
+            (0.5, 0.0, 0.5),
+            (0.0, 1.0, 0.0),
+            (0.5, 0.5, 0.0),
+            (1.0, 0.0, 0.0),
+        ]
 
     def test_simulations_are_never_mixed_in_unasked(self, campaign, fill, alice, simon):
         add_members(campaign=campaign, users=[simon], role="labeler")

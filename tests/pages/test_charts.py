@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 
 from labeling.charts import LARGEST, Series, figure, line_chart, nice_ticks, thinned
 from labeling.rendering import render_markdown
+from rewardmodel.views import CURVES
+from rewardmodel.watching import curves
+from tests.pages.scene import set_scene
 
 NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
 
@@ -29,6 +32,14 @@ def test_any_numbers_make_a_chart_inside_its_frame(values):
     x, y = chart.lines[0].end
     assert chart.left - 1 <= x <= chart.right + 1
     assert chart.top - 1 <= y <= chart.bottom + 1
+
+
+def test_a_step_without_a_measurement_leaves_a_gap_in_its_curve(db):
+    scene = set_scene()
+    scene.reward_model.metrics.update(values={"loss": None, "accuracy": None})
+    scene.reward_model.metrics.filter(step=3).update(values={"loss": 0.5, "accuracy": None})
+    [chart] = curves(scene.reward_model, CURVES)
+    assert chart.rows == [["3", "0.5"]]
 
 
 def test_thinning_keeps_the_ends():

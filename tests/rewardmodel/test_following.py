@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from labeling import artifacts, errors
 from labeling.models import Snapshot
+from rewardmodel import forms
 from rewardmodel.following import follow, succeeded
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
@@ -229,6 +230,12 @@ def test_too_few_pairs_are_refused_with_the_number_missing(run, policy):
     )
     with pytest.raises(errors.TooFewPairs, match="7 more"):
         start_reward_model(snapshot=few, base=policy, by=None)
+
+
+def test_the_page_offers_the_losses_the_program_knows():
+    from rewardmodel.learning import losses
+
+    assert tuple(value for value, _ in forms.LOSSES) == losses.LOSSES
 
 
 def test_the_page_and_the_program_ask_for_the_same_number_of_pairs():

@@ -20,7 +20,9 @@ def pair(**changed) -> Pair:
         ({"prompt": []}, "no prompt"),
         ({"prompt": [{"role": "user", "content": ""}]}, "empty message"),
         ({"prompt": [{"role": "judge", "content": "x"}]}, "unknown role"),
-        ({"preference": 0.5}, "preference"),
+        ({"preference": 0.4}, "preference"),
+        ({"preference": 0.75, "tie": 0.6}, "tie"),
+        ({"tie": -0.1}, "tie"),
         ({"preference": "sure"}, "of its own type"),
         ({"margin": 2}, "margin"),
         ({"weight": 0}, "weight"),
@@ -31,6 +33,25 @@ def pair(**changed) -> Pair:
 def test_a_row_nothing_should_be_learned_from_is_refused_with_its_line(changed, sentence):
     with pytest.raises(ValueError, match=f"line 7 .*{sentence}"):
         read_pairs([(7, {**ROW, **changed})])
+
+
+def test_a_row_without_a_tie_share_has_none():
+    assert read_pairs([(1, {**ROW, "preference": 0.75})])[0].outcomes == (0.75, 0.0, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("preference", "tie", "outcomes"),
+    [
+        (1.0, 0.0, (1, 0, 0)),
+        (0.75, 0.5, (0.5, 0.5, 0)),
+        (0.5, 1.0, (0, 1, 0)),
+        (0.5, 0, (0.5, 0, 0.5)),
+    ],
+)
+def test_half_of_a_tie_counts_for_each_response(preference, tie, outcomes):
+    found = read_pairs([(1, {**ROW, "preference": preference, "tie": tie})])[0]
+    assert found.outcomes == outcomes
+    assert found.decided == (preference > 0.5)
 
 
 def test_unknown_keys_of_a_row_are_passed_over():

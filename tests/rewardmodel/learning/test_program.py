@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from rewardmodel.learning.__main__ import main
 from rewardmodel.learning.artifact import load_scorer
@@ -120,6 +122,47 @@ def test_a_policy_with_another_template_or_other_tokens_is_refused(trained: Path
         scorer.check_matches(tokenizer)
 
 
+def test_ties_reach_the_figures_and_the_result(tiny: Path, tmp_path: Path):
+    rows = planted_rows(300)
+    for row in rows[::3]:
+        row |= {"rejected": row["chosen"] + " please", "preference": 0.5, "tie": 1.0}
+    run = write_run(tmp_path / "run", tiny, rows, **{**FAST, "epochs": 6}, loss="davidson")
+    assert main(run) == 0
+    found = figures(run)
+    assert (found["train_pairs"], found["test_pairs"], found["undecided_pairs"]) == (240, 40, 100)
+    assert found["tie_share"] == pytest.approx(1 / 3)
+    assert found["tie_share_expected"] == pytest.approx(1 / 3, abs=0.15)
+    assert found["outcome_surprise"] < found["constant_surprise"]
+    scorer = load_scorer(run / "result")
+    assert (scorer.card.loss, scorer.card.tie) == ("davidson", found["tie_parameter"])
+    assert scorer.model.tie.exp().item() == pytest.approx(found["tie_parameter"])
+
+
+def test_without_a_loss_about_ties_undecided_pairs_are_left_out_and_counted(
+    tiny: Path, tmp_path: Path
+):
+    rows = planted_rows(120)
+    for row in rows[:20]:
+        row |= {"preference": 0.5, "tie": 1.0}
+    run = write_run(tmp_path / "run", tiny, rows, **FAST)
+    assert main(run) == 0
+    found = figures(run)
+    assert (found["train_pairs"], found["test_pairs"], found["undecided_pairs"]) == (80, 20, 20)
+    assert load_scorer(run / "result").card.loss == "bradley-terry"
+
+
+def test_a_result_written_before_ties_were_known_still_loads(trained: Path, tmp_path: Path):
+    old = shutil.copytree(trained / "result", tmp_path / "old")
+    card = json.loads((old / "reward.json").read_text())
+    del card["loss"], card["tie"]
+    (old / "reward.json").write_text(json.dumps(card))
+    head = load_file(old / "head.safetensors")
+    del head["tie"]
+    save_file(head, old / "head.safetensors")
+    asked = [[{"role": "user", "content": "cat"}]], ["please"]
+    assert load_scorer(old).score(*asked) == load_scorer(trained / "result").score(*asked)
+
+
 def test_starting_a_finished_run_again_does_nothing(trained: Path):
     before = (trained / "metrics.jsonl").read_text()
     assert main(trained) == 0
@@ -190,6 +233,10 @@ def test_too_few_pairs_are_refused_in_one_sentence_with_the_number_missing(
         ({"learning_rat": 1e-3}, "unknown settings: learning_rat"),
         ({"model": "/nowhere"}, "no model in /nowhere"),
         ({"label_smoothing": 0.5}, "label_smoothing"),
+        ({"loss": "dpo"}, "bradley-terry, davidson, rao-kupper"),
+        ({"loss": "davidson"}, "No answer is a tie"),
+        ({"margin_scale": -1.0}, "margin_scale is -1.0"),
+        ({"centring": -0.1}, "centring is -0.1"),
         ({"epochs": "two"}, "wrong type"),
     ],
 )

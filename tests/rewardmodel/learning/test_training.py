@@ -5,10 +5,13 @@ import torch
 from torch import nn
 
 from rewardmodel.learning import training
+from rewardmodel.learning.losses import TIE_LOSSES, tie_log_chances
 from rewardmodel.learning.model import RewardModel, initialise, load_trunk
 from rewardmodel.learning.pairs import Example, Pair, fit
 from rewardmodel.learning.training import Learner, RewardTraining, pair_losses, share, train
 from tests.rewardmodel.learning.planted import planted_rows
+
+NO_TIE = torch.tensor(0.0)
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_a_pair_counts_by_its_weight(examples):
         pair = Pair(**{**planted_rows(1)[0], "weight": weight})
         config = RewardTraining(centring=0.5)
         example = Example(pair, examples[0].group)
-        return pair_losses(config, torch.tensor([[1.0, 0.5]]), [example]).item()
+        return pair_losses(config, torch.tensor([[1.0, 0.5]]), [example], NO_TIE).item()
 
     assert weighted(3.0) == pytest.approx(3 * weighted(1.0))
 
@@ -76,8 +79,79 @@ def test_a_pair_counts_by_its_weight(examples):
 def test_the_strength_of_a_label_becomes_a_margin(examples):
     scores = torch.tensor([[1.0, 0.5]])
     config = RewardTraining(margin_scale=2.0, centring=0.0)
-    found = pair_losses(config, scores, examples[:1]).item()  # planted margin 0.5
+    found = pair_losses(config, scores, examples[:1], NO_TIE).item()  # planted margin 0.5
     assert found == pytest.approx(math.log(1 + math.exp(-(1.0 - 0.5 - 2.0 * 0.5))))
+
+
+@pytest.mark.parametrize(
+    ("setting", "pair", "flipped", "extra"),
+    [
+        ({}, {}, 0.0, 0.0),
+        ({"label_smoothing": 0.2}, {}, 0.2, 0.0),
+        ({}, {"preference": 0.7}, 0.3, 0.0),
+        ({"label_smoothing": 0.2}, {"preference": 0.7}, 0.7 * 0.2 + 0.3 * 0.8, 0.0),
+        ({"centring": 0.5}, {}, 0.0, 0.5 * 3.0**2),
+    ],
+)
+def test_each_setting_of_the_loss_reaches_the_training(examples, setting, pair, flipped, extra):
+    example = Example(Pair(**{**planted_rows(1)[0], **pair}), examples[0].group)
+    config = RewardTraining(**{"centring": 0.0, **setting})
+    found = pair_losses(config, torch.tensor([[2.0, 1.0]]), [example], NO_TIE).item()
+    right, wrong = math.log(1 + math.exp(-1.0)), math.log(1 + math.exp(1.0))
+    assert found == pytest.approx((1 - flipped) * right + flipped * wrong + extra)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"label_smoothing": 0.3}, {"centring": 1.0}, {"loss": "davidson"}]
+)
+def test_each_setting_of_the_loss_changes_what_is_learned(tiny, chat, setting):
+    rows = [{**row, "tie": 0.2, "preference": 0.9} for row in planted_rows(40)]
+    examples = fit([Pair(**row) for row in rows], chat, 512).examples
+
+    def learned(**settings) -> torch.Tensor:
+        config = RewardTraining(trainable="full", learning_rate=1e-3, **settings)
+        made = learner(config, tiny, examples)
+        list(train(config, made, examples, []))
+        return training.score(made, examples, config)
+
+    assert not torch.allclose(learned(), learned(**setting), atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", TIE_LOSSES)
+def test_ties_teach_how_often_people_prefer_neither(tiny, chat, loss):
+    """Half of the pairs are ties of the same two answers: the model comes to expect as many."""
+    rows = planted_rows(80)
+    for row in rows[::2]:
+        row |= {"rejected": row["chosen"] + " please", "preference": 0.5, "tie": 1.0}
+    examples = fit([Pair(**row) for row in rows], chat, 512).examples
+    config = RewardTraining(trainable="full", loss=loss, epochs=8, batch_size=8, learning_rate=3e-3)
+    made = learner(config, tiny, examples)
+    before = made.model.tie.item()
+    curve = [metrics["loss"] for metrics in train(config, made, examples, [])]
+    scores = training.score(made, examples, config)
+    expected = tie_log_chances(scores[:, 0] - scores[:, 1], loss, made.model.tie.detach())[:, 1]
+    assert curve[-1] < curve[0] - 0.1
+    assert made.model.tie.item() != before
+    assert expected.exp()[::2].mean() > 0.6
+    assert expected.exp()[1::2].mean() < 0.4
+
+
+@pytest.mark.parametrize(("tie", "words"), [(0.0, "is a tie"), (1.0, "anything but a tie")])
+def test_a_loss_about_ties_is_refused_where_it_has_nothing_to_learn(tiny, chat, tie, words):
+    rows = [{**row, "preference": 1 - tie / 2, "tie": tie} for row in planted_rows(40)]
+    examples = fit([Pair(**row) for row in rows], chat, 512).examples
+    with pytest.raises(ValueError, match=f"No answer .*{words}; choose the loss bradley-terry"):
+        learner(RewardTraining(loss="davidson"), tiny, examples)
+
+
+def test_undecided_pairs_are_neither_right_nor_wrong(tiny, chat):
+    rows = [{**row, "preference": 0.5, "tie": 1.0} for row in planted_rows(4)] + planted_rows(8)[4:]
+    examples = fit([Pair(**row) for row in rows], chat, 512).examples
+    config = RewardTraining(trainable="full", loss="davidson", learning_rate=1e-9)
+    made = learner(config, tiny, examples)
+    told = training.learn(config, made, examples)["accuracy"]
+    assert told == training.accuracy(training.score(made, examples[4:], config))
+    assert math.isnan(training.learn(config, made, examples[:4])["accuracy"])
 
 
 def test_equal_scores_are_half_right():
@@ -141,9 +215,16 @@ def test_features_kept_for_a_lone_head_change_no_score(tiny, examples):
     torch.testing.assert_close(made.scores(examples[:3]), direct, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("trainable", ["full", "head"])
-def test_a_saved_learner_goes_on_to_the_same_curve(tiny, examples, tmp_path, trainable):
-    config = RewardTraining(trainable=trainable, epochs=4, batch_size=8, evaluate_every=3)
+@pytest.mark.parametrize(
+    ("trainable", "loss"),
+    [("full", "bradley-terry"), ("head", "bradley-terry"), ("head", "davidson")],
+)
+def test_a_saved_learner_goes_on_to_the_same_curve(tiny, chat, tmp_path, trainable, loss):
+    rows = [{**row, "preference": 0.9, "tie": 0.2} for row in planted_rows(40)]
+    examples = fit([Pair(**row) for row in rows], chat, 512).examples
+    config = RewardTraining(
+        trainable=trainable, loss=loss, epochs=4, batch_size=8, evaluate_every=3
+    )
     curve = []
     first = learner(config, tiny, examples)
     for metrics in train(config, first, examples[8:], examples[:8]):
