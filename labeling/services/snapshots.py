@@ -100,8 +100,10 @@ def _row(votes: list[Judgment], strength: int) -> dict[str, Any]:
     the one preferred more strongly, or else the first.
     """
     comparison = votes[0].comparison
-    ties = sum(v.preference == 0 for v in votes) / len(votes)
-    share = sum(v.preference > 0 for v in votes) / len(votes) + ties / 2  # of the second
+    for_first, for_second = (sum(side * v.preference > 0 for v in votes) for side in (-1, 1))
+    for_neither = len(votes) - for_first - for_second
+    ties = for_neither / len(votes)
+    share = for_second / len(votes) + ties / 2  # of the second
     mean = sum(v.preference for v in votes) / len(votes)
     second_wins = (share, mean) > (0.5, 0)
     chosen, rejected = (
@@ -120,6 +122,7 @@ def _row(votes: list[Judgment], strength: int) -> dict[str, Any]:
         "rejected_policy": rejected.policy.slug,
         "preference": share if second_wins else 1 - share,
         "tie": ties,
+        "votes": [max(for_first, for_second), for_neither, min(for_first, for_second)],
         "margin": max(0.0, (mean if second_wins else -mean) / strength),
         "weight": 1.0,
     }

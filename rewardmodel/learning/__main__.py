@@ -4,6 +4,7 @@ Exit codes: 0 the result is there; 75 stopped by SIGTERM, the same command goes 
 failed, the last line of the log says why in one sentence.
 """
 
+import json
 import sys
 import traceback
 from dataclasses import fields
@@ -15,9 +16,11 @@ from transformers import AutoTokenizer
 
 from rewardmodel.learning.artifact import Card, save_artifact
 from rewardmodel.learning.conversations import Chat
-from rewardmodel.learning.evaluation import figures, tie_figures
+from rewardmodel.learning.evaluation import figures, predictions, report, tie_figures
+from rewardmodel.learning.learning_curve import curve_report, learning_curve
 from rewardmodel.learning.losses import TIE_LOSSES, tie_parameter
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
+from rewardmodel.learning.model_card import model_card
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
 from rewardmodel.learning.rundirectory import (
     EXIT_DONE,
@@ -25,8 +28,12 @@ from rewardmodel.learning.rundirectory import (
     EXIT_STOPPED,
     RunDirectory,
     Stopped,
+    write_text,
 )
 from rewardmodel.learning.training import Learner, RewardTraining, score, train
+
+# program and trunk, and where the pairs come from, for the model card
+NOT_OF_THE_ALGORITHM = ("program", "model", "about")
 
 
 def main(directory: Path) -> int:
@@ -76,7 +83,7 @@ def _run(run: RunDirectory) -> None:
 
     with run.stopping_at_once():
         undecided = sum(not pair.decided for pair in pairs)
-        _finish(run, config, learner, chat, train_set, test_set, undecided)
+        _finish(run, settings, learner, chat, train_set, test_set, undecided)
 
 
 def reward_training(settings: dict[str, Any]) -> RewardTraining:
@@ -87,7 +94,7 @@ def reward_training(settings: dict[str, Any]) -> RewardTraining:
     """
     if "model" not in settings:
         raise ValueError("config.json names no model; add the folder of the trunk.")
-    chosen = {key: value for key, value in settings.items() if key not in ("program", "model")}
+    chosen = {key: value for key, value in settings.items() if key not in NOT_OF_THE_ALGORITHM}
     known = {field.name for field in fields(RewardTraining)}
     if unknown := sorted(chosen.keys() - known):
         raise ValueError(f"config.json has unknown settings: {', '.join(unknown)}; remove them.")
@@ -136,7 +143,7 @@ def _learner(
 
 def _finish(
     run: RunDirectory,
-    config: RewardTraining,
+    settings: dict[str, Any],
     learner: Learner,
     chat: Chat,
     train_set: Fitting,
@@ -144,13 +151,14 @@ def _finish(
     undecided: int,
 ) -> None:
     """Measure on all held-out pairs and write the result."""
-    model = learner.model
+    config, model = learner.config, learner.model
+    curve = learning_curve(config, learner, train_set.examples, test_set.examples)
     model.merge()
     learned, held_out = (
         [example.pair for example in each.examples] for each in (train_set, test_set)
     )
     scores = score(learner, test_set.examples, config).numpy()  # (n, 2)
-    found = figures(scores, learned, held_out)
+    found: dict[str, Any] = dict(figures(scores, learned, held_out))
     tie = 0.0
     if config.loss in TIE_LOSSES:
         tie = tie_parameter(model.tie.item())
@@ -160,6 +168,7 @@ def _finish(
         "truncated_prompts": train_set.truncated_prompts + test_set.truncated_prompts,
         "left_out_pairs": train_set.left_out + test_set.left_out,
         "skipped_steps": learner.skipped,
+        "report": report(scores, held_out, found["temperature"]) | curve_report(curve),
     }
     card = Card(
         mean=found["mean"],
@@ -174,6 +183,9 @@ def _finish(
     )
     with run.result(found) as folder:
         save_artifact(folder, model, chat, card)
+        said = predictions((scores - card.mean) / card.std, held_out)
+        write_text(folder / "predictions.jsonl", "".join(json.dumps(row) + "\n" for row in said))
+        write_text(folder / "README.md", model_card(found, config, card, settings.get("about", {})))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,32 @@
 """How good a reward model is on pairs it has not seen."""
 
+import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_expit
-from scipy.stats import binomtest, spearmanr
+from scipy.special import expit
+from scipy.stats import spearmanr
 
 from rewardmodel.learning.baselines import length_baseline, majority_baseline, words_baseline
+from rewardmodel.learning.calibration import (
+    calibration,
+    halves_by_prompt,
+    reliability,
+    scaled_crosswise,
+)
 from rewardmodel.learning.losses import tie_log_chances, tie_parameter
 from rewardmodel.learning.pairs import Pair
+from rewardmodel.learning.slices import labeler_agreement, proportion, slices
 
-BINS = 10  # of confidence, as Guo et al. 2017 (arXiv:1706.04599) have about
-HOTTEST = 20.0  # a temperature at which preferences are close to a coin; its inverse is the lowest
+LEAD_RANGE, LEAD_BINS = 4.0, 16  # log-odds either way, and bars between; beyond is at the ends
+SURE = 0.9  # share of votes from which people count as confident
+MOST_DISAGREEMENTS = 30  # as many as somebody reads
 
 
 def figures(scores: np.ndarray, train: Sequence[Pair], test: Sequence[Pair]) -> dict[str, float]:
-    """Everything that result.json says about quality.
+    """The numbers of result.json about quality.
 
     Where people prefer neither response there is nothing to be right about: such pairs count only
     for the mean and the standard deviation.
@@ -28,30 +37,108 @@ def figures(scores: np.ndarray, train: Sequence[Pair], test: Sequence[Pair]) -> 
         test: held out.
 
     Returns:
-        accuracy with the bounds of its 95% Wilson interval, the baselines on the same pairs, the
-        calibration, and mean and standard deviation of the scores.
+        accuracy with the bounds of its 95% Wilson interval, the baselines and the labelers' own
+        agreement on the same pairs, the calibration, and mean and standard deviation of the scores.
     """
-    everything, learned = scores, len(train)
-    scores = scores[[pair.decided for pair in test]]
-    train, test = ([pair for pair in pairs if pair.decided] for pairs in (train, test))
-    lead = scores[:, 0] - scores[:, 1]  # (n,)
-    right = float(np.sum(np.where(lead == 0, 0.5, lead > 0)))
-    # Wilson needs whole successes; rounding down keeps the claim on the careful side.
-    low, high = binomtest(int(right), len(lead)).proportion_ci(0.95, method="wilson")
+    seen, lead = decided(scores, test)  # (m,)
+    learned = [pair for pair in train if pair.decided]
+    found = proportion(float(np.sum(np.where(lead == 0, 0.5, lead > 0))), len(lead))
     return {
-        "accuracy": right / len(lead),
-        "accuracy_low": float(low),
-        "accuracy_high": float(high),
-        "train_pairs": learned,
-        "test_pairs": len(test),
-        "length_baseline": length_baseline(train, test),
-        "majority_baseline": majority_baseline(train, test),
-        "words_baseline": words_baseline(train, test),
-        "length_correlation": length_correlation(lead, test),
-        "mean": float(everything.mean()),
-        "std": max(float(everything.std()), 1e-6),
-        **calibration(lead),
+        "accuracy": found["accuracy"],
+        "accuracy_low": found["low"],
+        "accuracy_high": found["high"],
+        "train_pairs": len(train),
+        "test_pairs": len(seen),
+        "length_baseline": length_baseline(learned, seen),
+        "majority_baseline": majority_baseline(learned, seen),
+        "words_baseline": words_baseline(learned, seen),
+        **labeler_agreement(lead, seen),
+        "length_correlation": length_correlation(scores, test),
+        "mean": float(scores.mean()),
+        "std": max(float(scores.std()), 1e-6),
+        **calibration(lead, seen),
     }
+
+
+def decided(scores: np.ndarray, pairs: Sequence[Pair]) -> tuple[list[Pair], np.ndarray]:
+    """The pairs on which people decided, and the leads of their chosen responses, (m,)."""
+    kept = np.array([pair.decided for pair in pairs])
+    return [pair for pair in pairs if pair.decided], (scores[:, 0] - scores[:, 1])[kept]
+
+
+def report(scores: np.ndarray, test: Sequence[Pair], temperature: float) -> dict[str, Any]:
+    """What a page draws about held-out pairs.
+
+    Args:
+        scores: of the chosen and rejected responses, (n, 2), not normalised.
+        test: held out.
+        temperature: leads divided by it are log-odds.
+
+    Returns:
+        slices; leads, a histogram of log-odds; reliability before and after temperature scaling;
+        disagreements with confident people, the worst first.
+    """
+    seen, lead = decided(scores, test)
+    inside = np.clip(lead / temperature, -LEAD_RANGE + 1e-9, LEAD_RANGE - 1e-9)
+    counts, edges = np.histogram(inside, LEAD_BINS, (-LEAD_RANGE, LEAD_RANGE))
+    crossed = scaled_crosswise(lead, halves_by_prompt(seen))
+    return {
+        "slices": slices(lead, seen),
+        "leads": [
+            {"lead": float(middle), "pairs": int(count)}
+            for middle, count in zip((edges[:-1] + edges[1:]) / 2, counts, strict=True)
+        ],
+        "reliability": {"before": reliability(lead), "after": reliability(crossed)},
+        "disagreements": disagreements(lead / temperature, seen),
+    }
+
+
+def disagreements(log_odds: np.ndarray, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Where the model contradicts confident people: pairs to read, labels or model are wrong.
+
+    Args:
+        log_odds: of the chosen response, (n,).
+        pairs: n, on which people decided.
+    """
+    against = [
+        (float(odds), pair)
+        for odds, pair in zip(log_odds, pairs, strict=True)
+        if odds < 0 and pair.preference >= SURE
+    ]
+    against.sort(key=lambda each: each[0])
+    return [
+        {
+            "id": pair.id,
+            "probability": float(expit(odds)),
+            "preference": pair.preference,
+            "margin": pair.margin,
+            "votes": sum(pair.votes),
+        }
+        for odds, pair in against[:MOST_DISAGREEMENTS]
+    ]
+
+
+def predictions(scores: np.ndarray, test: Sequence[Pair]) -> list[dict[str, Any]]:
+    """What the model says about each held-out pair, so that models can be compared pair by pair.
+
+    Args:
+        scores: of the chosen and rejected responses, (n, 2), normalised.
+        test: held out.
+
+    Returns:
+        id, the two scores, the labels, and a digest of the chosen response: in another snapshot
+        the other one may be chosen.
+    """
+    return [
+        {
+            "id": pair.id,
+            "scores": [float(value) for value in row],
+            "preference": pair.preference,
+            "tie": pair.tie,
+            "chosen": hashlib.sha256(pair.chosen.encode()).hexdigest()[:16],
+        }
+        for row, pair in zip(scores, test, strict=True)
+    ]
 
 
 def tie_figures(
@@ -86,53 +173,18 @@ def tie_figures(
     }
 
 
-def length_correlation(lead: np.ndarray, pairs: Sequence[Pair]) -> float:
-    """Spearman correlation of the lead in score with the lead in characters: 1 scores length."""
-    longer = [len(pair.chosen) - len(pair.rejected) for pair in pairs]
-    if np.ptp(lead) == 0 or np.ptp(longer) == 0:
-        return 0.0
-    return float(spearmanr(lead, longer).statistic)
+def length_correlation(scores: np.ndarray, pairs: Sequence[Pair]) -> float:
+    """Spearman correlation of score and length among the answers to one prompt: 1 scores length.
 
-
-def calibration(lead: np.ndarray) -> dict[str, float]:
-    """Whether probabilities are meant: the temperature, and the error before and after it.
-
-    The error after is measured crosswise: each half of the pairs at the temperature of the other,
-    because a temperature always looks good on the pairs it was fitted to.
-    """
-    halves = lead[::2], lead[1::2]
-    crossed = np.concatenate(
-        [
-            halves[0] / fitted_temperature(halves[1]),
-            halves[1] / fitted_temperature(halves[0]),
-        ]
-    )
-    return {
-        "temperature": fitted_temperature(lead),
-        "calibration_error": calibration_error(lead),
-        "calibration_error_scaled": calibration_error(crossed),
-    }
-
-
-def fitted_temperature(lead: np.ndarray) -> float:
-    """The number to divide leads, (n,), by so that sigmoid gives the likeliest probabilities."""
-
-    def surprise(log_temperature: float) -> float:
-        return -float(np.mean(log_expit(lead / np.exp(log_temperature))))
-
-    bounds = (-np.log(HOTTEST), np.log(HOTTEST))
-    return float(np.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
-
-
-def calibration_error(lead: np.ndarray) -> float:
-    """Expected calibration error: how far confidence and accuracy are apart, from 0 to 1.
+    The middle of each pair is taken off both, so that neither a hard question nor which response
+    people chose plays a part.
 
     Args:
-        lead: score of the better response minus the other's, (n,).
-
-    Source: Guo et al. 2017 (arXiv:1706.04599), equation 5, for the response believed to be better.
+        scores: of the two responses, (n, 2).
+        pairs: n.
     """
-    confidence = expit(np.abs(lead))  # (n,) from 0.5 to 1
-    bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, confidence - np.where(lead == 0, 0.5, lead > 0), minlength=BINS)
-    return float(np.abs(gaps).sum() / len(lead))
+    lengths = np.array([[len(pair.chosen), len(pair.rejected)] for pair in pairs], dtype=float)
+    score, length = ((v - v.mean(1, keepdims=True)).ravel() for v in (scores, lengths))  # (2n,)
+    if np.ptp(score) == 0 or np.ptp(length) == 0:
+        return 0.0
+    return float(spearmanr(score, length).statistic)

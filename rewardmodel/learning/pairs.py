@@ -25,6 +25,7 @@ class Pair:
     margin: float = 0.0  # by how much, from 0 (unknown) to 1 (strongest)
     weight: float = 1.0  # how much the pair counts in the loss
     tie: float = 0.0  # probability that neither is better
+    votes: tuple[int, int, int] = (0, 0, 0)  # for chosen, neither, rejected; 0 where unknown
     category: str = ""
     chosen_policy: str = ""  # who wrote it, where the snapshot tells
     rejected_policy: str = ""
@@ -79,6 +80,7 @@ def read_pairs(rows: Iterable[tuple[int, dict[str, Any]]]) -> list[Pair]:
 def _pair(number: int, row: dict[str, Any]) -> Pair:
     known = {key: value for key, value in row.items() if key in Pair.__dataclass_fields__}
     try:
+        known["votes"] = tuple(known.get("votes", (0, 0, 0)))
         pair = Pair(**known)
         wrong = _complaint(pair)
     except (TypeError, AttributeError, KeyError):
@@ -106,6 +108,8 @@ def _complaint(pair: Pair) -> str:
         return f"has the tie {pair.tie}, of which half does not fit beside the preference"
     if not 0 <= pair.margin <= 1 or not 0 < pair.weight < float("inf"):
         return "has a margin outside [0, 1] or a weight that is not positive"
+    if len(pair.votes) != 3 or any(count != int(count) or count < 0 for count in pair.votes):
+        return "has votes that are not three counts"
     return ""
 
 

@@ -62,5 +62,12 @@ def prepare(run: RewardModel, directory: Path) -> None:
         **run.config,
         "program": "reward",
         "model": artifacts.weights(run.base.checkpoint),
+        "about": {
+            "campaign": run.snapshot.campaign.name,
+            "snapshot": run.snapshot.digest,
+            "aggregation": run.snapshot.recipe.get("aggregation", ""),
+            "judged_by": ", ".join(run.snapshot.recipe.get("judge_kinds", [])),
+            "trunk": run.base.slug,
+        },
     }
     (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")

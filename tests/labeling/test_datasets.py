@@ -117,6 +117,7 @@ class TestSnapshots:
         assert (split["preference"], split["tie"]) == (0.5, 0.0)
         assert split["chosen"].startswith("Answer two"), "the one preferred more strongly"
         assert (neither["preference"], neither["tie"], neither["margin"]) == (0.5, 1.0, 0.0)
+        assert (split["votes"], neither["votes"]) == ([1, 0, 1], [0, 2, 0])
         assert neither["chosen"].startswith("Answer one")
 
     def test_rows_with_ties_and_disagreement_are_what_a_reward_model_reads(

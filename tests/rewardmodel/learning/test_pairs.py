@@ -23,6 +23,8 @@ def pair(**changed) -> Pair:
         ({"preference": 0.4}, "preference"),
         ({"preference": 0.75, "tie": 0.6}, "tie"),
         ({"tie": -0.1}, "tie"),
+        ({"votes": [1, 2]}, "votes"),
+        ({"votes": [1, 0, -2]}, "votes"),
         ({"preference": "sure"}, "of its own type"),
         ({"margin": 2}, "margin"),
         ({"weight": 0}, "weight"),

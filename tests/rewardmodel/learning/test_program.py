@@ -87,7 +87,41 @@ def test_it_learns_a_planted_preference(trained: Path):
 def test_it_learns_without_being_told_how(tiny: Path, tmp_path: Path):
     run = write_run(tmp_path / "run", tiny, planted_rows(300))
     assert main(run) == 0
-    assert figures(run)["accuracy"] > 0.9
+    found = figures(run)
+    assert found["accuracy"] > 0.9
+    curve = found["report"]["learning_curve"]
+    assert [point["pairs"] for point in curve["points"]] == [30, 60, 120, 240]
+    assert curve["points"][-1]["accuracy"] == found["accuracy"]
+    assert curve["points"][0]["accuracy"] < found["accuracy"]
+    assert curve["doubling"] > 0
+    assert curve["more_pairs"] == 240
+
+
+def test_the_result_says_what_it_thinks_of_each_held_out_pair(trained: Path):
+    lines = (trained / "result" / "predictions.jsonl").read_text().splitlines()
+    said = {row["id"]: row["scores"] for row in map(json.loads, lines)}
+    rows = [row for row in planted_rows(300) if row["split"] == "test"]
+    assert said.keys() == {row["id"] for row in rows}
+    right = sum(chosen > rejected for chosen, rejected in said.values())
+    assert right / len(rows) == pytest.approx(figures(trained)["accuracy"])
+    scorer = load_scorer(trained / "result")
+    again = scorer.score([row["prompt"] for row in rows], [row["chosen"] for row in rows])
+    assert again == pytest.approx([said[row["id"]][0] for row in rows], abs=0.05)
+
+
+def test_the_model_card_holds_the_figures_and_the_words_of_nobody(tiny: Path, tmp_path: Path):
+    rows = [{**row, "category": "a | `b`\n# c", "votes": [2, 0, 1]} for row in planted_rows(120)]
+    about = {"campaign": "Help | `ful`", "snapshot": "abc"}
+    run = write_run(tmp_path / "run", tiny, rows, **FAST, about=about)
+    assert main(run) == 0
+    card = (run / "result" / "README.md").read_text()
+    found = figures(run)
+    assert f"| accuracy | {found['accuracy']:.1%} (95 % interval" in card
+    assert "| two labelers agree | 33.3% (95 % interval" in card
+    assert "| a / 'b' # c | 24 |" in card
+    assert "| campaign | `Help / 'ful'` |" in card
+    assert "| `epochs` | `3` |" in card
+    assert "ridge" not in card  # of a lone head only
 
 
 def test_the_result_scores_the_planted_word_and_has_mean_zero(trained: Path):
