@@ -48,6 +48,22 @@ class ReasonMissing(AnswerNotOffered):
     """A preference this strong needs a reason here; write in a few words what decides it."""
 
 
+class ConversationMovedOn(Refused):
+    """This conversation went on in another tab; this is how it stands now."""
+
+
+class ConversationTooLong(Refused):
+    """This conversation is as long as it may get; start a new one."""
+
+
+class MessageRefused(Refused):
+    """Write a message first."""
+
+
+class NobodyAnswers(Refused):
+    """No policy answers in this campaign yet; whoever manages it can add one."""
+
+
 class TransitionRefused(Refused):
     """The campaign can't change to that state from the one it is in."""
 

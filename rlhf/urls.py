@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rlhf.views import campaigns, policies, rounds
+from rlhf.views import campaigns, chats, policies, rounds
 
 app_name = "rlhf"
 urlpatterns = [
@@ -24,4 +24,11 @@ urlpatterns = [
     path("campaigns/<int:pk>/pairs/", campaigns.request_pairs, name="pairs"),
     path("campaigns/<int:pk>/rounds/", campaigns.rounds, name="campaign_rounds"),
     path("campaigns/<int:pk>/rounds/new/", campaigns.begin, name="begin"),
+    path("label/<int:pk>/chat/", chats.chat, name="chat"),
+    path("label/<int:pk>/chat/say/", chats.say, name="chat_say"),
+    path("label/chats/<int:pk>/end/", chats.end, name="chat_end"),
+    path("label/chat-turns/<int:pk>/stream/", chats.stream, name="chat_stream"),
+    path("label/chat-turns/<int:pk>/judge/", chats.judge, name="chat_judge"),
+    path("label/chat-turns/<int:pk>/again/", chats.again, name="chat_again"),
+    path("label/chat-turns/<int:pk>/take-back/", chats.take_back, name="chat_take_back"),
 ]

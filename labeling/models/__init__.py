@@ -1,4 +1,5 @@
 from labeling.models.campaigns import Campaign, CampaignPolicy, Membership
+from labeling.models.chats import Chat, ChatTurn
 from labeling.models.comparisons import Assignment, Comparison, DiscardedPair
 from labeling.models.datasets import Snapshot, SnapshotJudgment
 from labeling.models.judgments import Judgment, PreferenceImport
@@ -11,6 +12,8 @@ __all__ = [
     "Assignment",
     "Campaign",
     "CampaignPolicy",
+    "Chat",
+    "ChatTurn",
     "Comparison",
     "DiscardedPair",
     "Judgment",

@@ -60,7 +60,7 @@ class VllmServers:
         self.in_flight = in_flight
         self.attempts = attempts
         self.first_delay = first_delay
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self.headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
     def policies(self) -> dict[str, str]:
         """The policies that can be asked now, each with the first server that has it.
@@ -68,6 +68,14 @@ class VllmServers:
         A server that does not answer is left out; ServerDown when none answers.
         """
         return {policy: urls[0] for policy, urls in self._servers_by_policy().items()}
+
+    def address_of(self, policy: str) -> str:
+        """A server that has a policy, another one from time to time where several have it.
+
+        Raises:
+            PolicyNotServed, ServerDown.
+        """
+        return random.choice(self._urls_of(policy))
 
     def health(self) -> list[ServerHealth]:
         """Every server's version, policies and latency; ServerDown when any does not answer."""
@@ -97,7 +105,7 @@ class VllmServers:
         answers: dict[int, Generated] = {}
         workers = self.in_flight * len(urls)
         with (
-            httpx.Client(timeout=TIMEOUT, headers=self._headers, limits=_limits(workers)) as client,
+            httpx.Client(timeout=TIMEOUT, headers=self.headers, limits=_limits(workers)) as client,
             ThreadPoolExecutor(workers, thread_name_prefix="vllm") as pool,
         ):
             futures = {
@@ -128,7 +136,7 @@ class VllmServers:
             url = urls[attempt % len(urls)]
             try:
                 response = client.post(
-                    f"{url}/chat/completions", json=_request(policy, messages, sampling)
+                    f"{url}/chat/completions", json=chat_request(policy, messages, sampling)
                 )
             except httpx.TransportError as error:
                 complaint = f"{url} did not answer ({type(error).__name__})"
@@ -195,7 +203,7 @@ class VllmServers:
 
     def _get(self, url: str) -> dict[str, Any]:
         try:
-            response = httpx.get(url, headers=self._headers, timeout=PROBE_TIMEOUT)
+            response = httpx.get(url, headers=self.headers, timeout=PROBE_TIMEOUT)
             response.raise_for_status()
             return response.json()
         except httpx.HTTPStatusError as error:
@@ -207,7 +215,8 @@ class VllmServers:
             raise ServerDown(f"The vLLM server at {url} does not answer ({reason}).") from error
 
 
-def _request(policy: str, messages: list[Message], sampling: Sampling) -> dict[str, Any]:
+def chat_request(policy: str, messages: list[Message], sampling: Sampling) -> dict[str, Any]:
+    """The body of one request for one answer."""
     return {
         "model": policy,
         "messages": messages,

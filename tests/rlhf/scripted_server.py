@@ -1,13 +1,16 @@
 """A server that speaks OpenAI's chat completions and says what the test scripts."""
 
 import json
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Script = Callable[[dict[str, Any]], str | int]  # the request -> a text, or an HTTP error
+# The request -> a text, an HTTP error, or the pieces of a stream; a stream whose pieces end with
+# a ConnectionError breaks off there.
+Script = Callable[[dict[str, Any]], str | int | Iterable[str]]
 
 
 @contextmanager
@@ -24,12 +27,35 @@ def scripted_server(policies: list[str], script: Script) -> Iterator[str]:
             if isinstance(answer, int):
                 self._reply({"error": "scripted"}, answer)
                 return
+            if body.get("stream"):
+                self._stream(re.findall(r"\S+\s*", answer) if isinstance(answer, str) else answer)
+                return
+            answer = answer if isinstance(answer, str) else "".join(answer)
             self._reply(
                 {
                     "choices": [{"message": {"content": answer}, "finish_reason": "stop"}],
                     "usage": {"completion_tokens": len(answer.split())},
                 }
             )
+
+        def _stream(self, pieces: Iterable[str]) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            count = 0
+            try:
+                for piece in pieces:
+                    count += 1
+                    self._event({"choices": [{"delta": {"content": piece}}]})
+                self._event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+                self._event({"choices": [], "usage": {"completion_tokens": count}})
+                self.wfile.write(b"data: [DONE]\n\n")
+            except ConnectionError:
+                self.close_connection = True  # scripted, or the reader has left
+
+        def _event(self, body: dict[str, Any]) -> None:
+            self.wfile.write(f"data: {json.dumps(body)}\n\n".encode())
+            self.wfile.flush()
 
         def _reply(self, body: dict[str, Any], status: int = 200) -> None:
             data = json.dumps(body).encode()

@@ -50,7 +50,7 @@ function run(action, event) {
 function submit(event) {
   event.preventDefault();
   const form = pair.form();
-  if (!form) document.querySelector("#pair [data-next]")?.click();
+  if (!form) document.querySelector(".pair-area [data-next]")?.click();
   else if (form.dataset.state === "ready") form.requestSubmit();
 }
 

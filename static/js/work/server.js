@@ -1,5 +1,6 @@
 // How the page talks to the server in the background.
 
+const PART = { Accept: "text/html", "HX-Request": "true" };
 const PATIENCE = 20_000; // milliseconds until a request counts as lost
 
 /** The token of this moment: signing in again in another tab changes it, the cookie has it. */
@@ -9,18 +10,23 @@ export function token() {
 }
 
 /** Post some fields; null where no server answers. A redirect leads to the sign-in page. */
-export async function post(address, fields) {
+export async function post(address, fields, headers = { Accept: "application/json" }) {
   const sent = fields.filter(([name]) => name !== "csrfmiddlewaretoken");
   return ask(address, {
     method: "POST",
     body: new URLSearchParams([...sent, ["csrfmiddlewaretoken", token()]]),
-    headers: { Accept: "application/json" },
+    headers,
   });
+}
+
+/** Post a form whose answer is the part of the page that takes its place. */
+export function submit(address, fields) {
+  return post(address, fields, PART);
 }
 
 /** A page without what stands around its pair, which the server leaves out for this header. */
 export function part(address) {
-  return ask(address, { headers: { Accept: "text/html", "HX-Request": "true" } });
+  return ask(address, { headers: PART });
 }
 
 async function ask(address, options) {
