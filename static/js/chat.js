@@ -4,6 +4,7 @@
 import * as attention from "./work/attention.js";
 import "./work/keys.js";
 import * as pair from "./work/pair.js";
+import "./work/reasons.js";
 import * as server from "./work/server.js";
 import * as store from "./work/store.js";
 
