@@ -14,6 +14,7 @@ from labeling.models import (
     DiscardedPair,
     Judgment,
     Membership,
+    OptOut,
     Policy,
     PreferenceImport,
     Prompt,
@@ -68,6 +69,11 @@ class CampaignAdmin(admin.ModelAdmin):
     search_fields = ["name"]
     inlines = [CampaignPolicyInline, MembershipInline]
     exclude = ["prompts"]
+
+
+@admin.register(OptOut)
+class OptOutAdmin(ReadOnlyAdmin):
+    list_display = ["labeler", "category"]
 
 
 @admin.register(Policy)

@@ -64,6 +64,14 @@ class NobodyAnswers(Refused):
     """No policy answers in this campaign yet; whoever manages it can add one."""
 
 
+class ExposureReached(Refused):
+    """You have seen as many pairs with such content today as this campaign allows."""
+
+
+class WarningUnread(Refused):
+    """This campaign shows harmful content; read its warning on the labeling page first."""
+
+
 class TransitionRefused(Refused):
     """The campaign can't change to that state from the one it is in."""
 

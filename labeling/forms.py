@@ -252,6 +252,16 @@ class RetractForm(forms.Form):
     retract_key = forms.UUIDField()
 
 
+class OptOutForm(forms.Form):
+    categories = forms.MultipleChoiceField(
+        required=False, widget=forms.CheckboxSelectMultiple, label=_("I would rather not see")
+    )
+
+    def __init__(self, *args: Any, offered: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["categories"].choices = [(word, word) for word in offered]  # type: ignore[attr-defined]
+
+
 class WordsField(forms.CharField):
     """A list of short words, separated by commas."""
 
@@ -288,6 +298,15 @@ class CampaignForm(forms.ModelForm):
         label=_("Flags"),
         help_text=_("What a labeler may mark, separated by commas: unsafe, wrong language."),
     )
+    content_warnings = WordsField(
+        required=False,
+        label=_("Harmful content"),
+        help_text=_(
+            "Separated by commas: violence, hate. Labelers are warned and can opt out; responses "
+            "stay covered until they are uncovered. The categories of prompts count by the same "
+            "words."
+        ),
+    )
     labelers = PeopleField(
         queryset=User.objects.none(),
         required=False,
@@ -299,7 +318,8 @@ class CampaignForm(forms.ModelForm):
         model = Campaign
         fields = [
             *("name", "guidelines", "overlap", "lease_minutes", "strength", "rationale_from"),
-            *("allow_tie", "allow_both_good", "allow_both_bad"),
+            *("allow_tie", "allow_both_good", "allow_both_bad", "break_after"),
+            *("content_warnings", "exposure_cap"),
             *("reward_model_after", "policy_margin", "approval_required"),
         ]
         widgets = {
@@ -327,6 +347,8 @@ class CampaignForm(forms.ModelForm):
             "lease_minutes": _("Minutes a pair stays reserved"),
             "strength": _("Scale"),
             "rationale_from": _("A reason is required"),
+            "exposure_cap": _("Pairs with harmful content a day"),
+            "break_after": _("Suggest a break after"),
             "allow_tie": _("Tie"),
             "allow_both_good": _("Both good"),
             "allow_both_bad": _("Both bad"),
@@ -336,6 +358,8 @@ class CampaignForm(forms.ModelForm):
         }
         help_texts = {
             "guidelines": _("Markdown. Labelers can open it beside each pair."),
+            "exposure_cap": _("for each labeler, over all campaigns; empty: no limit"),
+            "break_after": _("minutes of attention; empty: never"),
             "overlap": "",
             "lease_minutes": "",
             "strength": "",

@@ -68,6 +68,7 @@ class Page:
     left: str
     right: str
     asks: frozenset[str]  # answers that need a reason
+    begin: str | None  # where to say that the campaign's warning is read
 
 
 class _PageReader(HTMLParser):
@@ -79,6 +80,7 @@ class _PageReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.action: str | None = None
+        self.begin: str | None = None
         self.fields: dict[str, str] = {}
         self.asks: set[str] = set()
         self.texts: dict[str, list[str]] = {"question": [], "left": [], "right": []}
@@ -89,6 +91,8 @@ class _PageReader(HTMLParser):
         found = dict(attrs)
         if tag == "form" and "/label/answers/" in (found.get("action") or ""):
             self.action = found["action"]
+        if tag == "form" and (found.get("action") or "").endswith("/begin/"):
+            self.begin = found["action"]
         if tag == "input" and found.get("type") == "hidden" and found.get("name"):
             self.fields[str(found["name"])] = found.get("value") or ""
         if tag == "input" and found.get("name") == "answer" and "data-asks" in found:
@@ -118,7 +122,9 @@ def read_page(html: str) -> Page:
     question, left, right = (
         "".join(reader.texts[name]).strip() for name in ("question", "left", "right")
     )
-    return Page(reader.action, reader.fields, question, left, right, frozenset(reader.asks))
+    return Page(
+        reader.action, reader.fields, question, left, right, frozenset(reader.asks), reader.begin
+    )
 
 
 def reason(page: Page) -> str:
@@ -154,6 +160,8 @@ class SimulatedLabeler:
         """Judge pairs of a campaign until none is left; returns how many."""
         judged = 0
         page = read_page(self._http.get(f"/label/{campaign}/").raise_for_status().text)
+        if page.begin:
+            page = read_page(self._send(page.begin, page.fields))
         while page.action:
             page = read_page(self._judge(page))
             judged += 1
@@ -162,15 +170,17 @@ class SimulatedLabeler:
     def _judge(self, page: Page) -> str:
         """Send one answer as the form does without JavaScript; the reply is the next page."""
         chosen = self.taste.choose(page.question, page.left, page.right, self.chance)
-        answer = self._http.post(
+        return self._send(
             str(page.action),
-            data={
+            {
                 **page.fields,
                 "answer": chosen,
                 "rationale": reason(page) if chosen in page.asks else "",
                 "client_key": str(uuid.uuid4()),
                 "seconds": f"{self.chance.uniform(4, 40):.1f}",
             },
-            headers={"Referer": self.address},
         )
+
+    def _send(self, address: str, fields: dict[str, str]) -> str:
+        answer = self._http.post(address, data=fields, headers={"Referer": self.address})
         return answer.raise_for_status().text

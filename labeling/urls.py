@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.views import campaigns, corrections, history, home, skips, transfers, work
+from labeling.views import campaigns, care, corrections, history, home, skips, transfers, work
 
 app_name = "labeling"
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("label/<int:pk>/ahead/", work.ahead, name="ahead"),
     path("label/<int:pk>/release/", work.release, name="release"),
     path("label/answers/<int:pk>/", work.judge, name="judge"),
+    path("label/<int:pk>/begin/", care.begin, name="begin"),
+    path("label/settings/", care.settings, name="settings"),
     path("label/history/", history.history, name="history"),
     path("label/<int:pk>/last/", corrections.last, name="last_answer"),
     path("label/judgments/<int:pk>/", corrections.change, name="change_answer"),

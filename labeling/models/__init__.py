@@ -1,4 +1,5 @@
 from labeling.models.campaigns import Campaign, CampaignPolicy, Membership
+from labeling.models.care import OptOut
 from labeling.models.chats import Chat, ChatTurn
 from labeling.models.comparisons import Assignment, Comparison, DiscardedPair
 from labeling.models.datasets import Snapshot, SnapshotJudgment
@@ -18,6 +19,7 @@ __all__ = [
     "DiscardedPair",
     "Judgment",
     "Membership",
+    "OptOut",
     "Policy",
     "PreferenceImport",
     "Prompt",

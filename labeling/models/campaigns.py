@@ -48,6 +48,24 @@ class Campaign(models.Model):
     aspects = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     flags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
 
+    # What may harm who reads it: violence, hate. Named, it is warned of, covered until it is
+    # uncovered, and a labeler may opt out of it; a prompt whose category is one of them holds that
+    # and nothing else.
+    content_warnings = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    exposure_cap = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Pairs with content warnings, of all campaigns, that a labeler gets a day.",
+    )
+    break_after = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        default=50,
+        validators=[MinValueValidator(5)],
+        help_text="Minutes of attention after which a break is suggested; empty: never.",
+    )
+
     prompts = models.ManyToManyField(Prompt, related_name="campaigns", blank=True)
     policies = models.ManyToManyField(Policy, through="CampaignPolicy", related_name="campaigns")
     members = models.ManyToManyField(
@@ -98,6 +116,19 @@ class Campaign(models.Model):
                     "The scale has fewer steps than that: reasons can be required from one of its "
                     "steps on, or never."
                 ),
+            ),
+            models.CheckConstraint(
+                name="campaign_caps_exposure_to_what_it_warns_of",
+                condition=Q(exposure_cap__isnull=True)
+                | Q(exposure_cap__gte=1, content_warnings__len__gt=0),
+                violation_error_message=_(
+                    "The daily limit is for content that is warned of: name the content, or leave "
+                    "the limit empty."
+                ),
+            ),
+            models.CheckConstraint(
+                name="campaign_suggests_no_break_in_the_first_minutes",
+                condition=Q(break_after__isnull=True) | Q(break_after__gte=5),
             ),
             models.CheckConstraint(
                 name="campaign_margin_is_a_share",

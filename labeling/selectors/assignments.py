@@ -4,6 +4,7 @@ from datetime import datetime
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from labeling.models import Assignment, Campaign, Skip, User
+from labeling.selectors.care import welcome_to
 
 # Few enough to look at for each claim.
 OLDEST = 100
@@ -17,13 +18,16 @@ def held_by(labeler: User, campaign: Campaign) -> QuerySet[Assignment]:
 
 
 def claimable_by(labeler: User, campaign: Campaign, now: datetime) -> QuerySet[Assignment]:
-    """Open slots this labeler may take: free or run out, and not on a pair they had or skipped."""
+    """Open slots this labeler may take: free or run out, and not on a pair they had or skipped.
+
+    What they opted out of is none of them.
+    """
     # A value, not NOT EXISTS: of that PostgreSQL may make a join which reads all that the labeler
     # ever did, for each claim. This looks at one index entry for each slot on the way.
     had = Assignment.objects.filter(comparison=OuterRef("comparison"), labeler=labeler)
     skipped = Skip.objects.filter(comparison=OuterRef("comparison"), labeler=labeler)
     return (
-        free_in(campaign, now)
+        welcome_to(labeler, campaign, free_in(campaign, now))
         .alias(had=Subquery(had.values("pk")[:1]), skipped=Subquery(skipped.values("pk")[:1]))
         .filter(had__isnull=True, skipped__isnull=True)
     )

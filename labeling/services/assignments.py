@@ -1,9 +1,12 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
+from labeling import errors
 from labeling.models import Assignment, Campaign, Membership, User
 from labeling.selectors.assignments import held_by, places_to_claim, to_show
+from labeling.selectors.care import exposures, welcome_to
 
 # Pairs one labeler holds in a campaign at most: so many answers go on without a network.
 MOST_HELD = 24
@@ -16,12 +19,18 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
     A labeler who holds some already gets the oldest of them again, so that a second tab or a
     reload shows the same pair. Two labelers asking at once get different work: rows locked by the
     other are skipped.
+
+    Raises:
+        ExposureReached: there is work, but no more of this kind today.
     """
     if campaign.status != Campaign.Status.OPEN:
         return None
-    _take_turns(labeler)
-    assignment = held_by(labeler, campaign).select_for_update(of=("self",)).first()
+    take_turns(labeler)
+    held = welcome_to(labeler, campaign, held_by(labeler, campaign))
+    assignment = held.select_for_update(of=("self",)).first()
     if assignment is None:
+        if _left_today(labeler, campaign, now) == 0:
+            raise errors.ExposureReached
         assignment = _claimable(labeler, campaign, now)
     if assignment is None:
         return None
@@ -38,15 +47,23 @@ def claim_ahead(
     A page that reads ahead shows the next pair at once and goes on while the server is away. What
     is taken ahead leaves a slot for each other labeler of the campaign, so that nobody finds
     nothing to do because someone else's browser reads ahead.
+
+    Raises:
+        ExposureReached: nothing is held, and no more of this kind is given out today.
     """
     if campaign.status != Campaign.Status.OPEN:
         return []
-    _take_turns(labeler)
-    held = list(held_by(labeler, campaign).select_for_update(of=("self",)))
+    take_turns(labeler)
+    welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))
+    held = list(welcome.select_for_update(of=("self",)))
     end = _end(campaign, now)
     _lease(held, labeler, end)
 
     wanted = min(at_most, MOST_HELD) - len(held)
+    if wanted > 0 and (left := _left_today(labeler, campaign, now)) is not None:
+        if not held and not left:
+            raise errors.ExposureReached
+        wanted = min(wanted, left)
     others = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user=labeler).count()
     if wanted > 0:
         free = _count_claimable(labeler, campaign, now, up_to=wanted + others)
@@ -60,9 +77,21 @@ def claim_ahead(
     return list(to_show([assignment.pk for assignment in held]))
 
 
-def _take_turns(labeler: User) -> None:
+def take_turns(labeler: User) -> None:
     """One labeler's requests queue up, else two tabs opened at once would take too much."""
     User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
+
+
+def _left_today(labeler: User, campaign: Campaign, now: datetime) -> int | None:
+    """How many more pairs with content warnings this labeler gets today; None: as many as wanted.
+
+    Held pairs count as seen. Whoever asks holds the labeler's turn, so no two requests share what
+    is left.
+    """
+    if campaign.exposure_cap is None:
+        return None
+    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    return max(0, campaign.exposure_cap - exposures(labeler, today))
 
 
 def _claimable(labeler: User, campaign: Campaign, now: datetime) -> Assignment | None:

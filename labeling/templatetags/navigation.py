@@ -10,7 +10,11 @@ from labeling import access
 
 register = template.Library()
 
-LABELER = [(_("Label"), "labeling:choose"), (_("History"), "labeling:history")]
+LABELER = [
+    (_("Label"), "labeling:choose"),
+    (_("History"), "labeling:history"),
+    (_("Settings"), "labeling:settings"),
+]
 MANAGER = [(_("Campaigns"), "labeling:campaigns")]
 ENGINEER = [
     (_("Reward models"), "rewardmodel:list"),

@@ -9,13 +9,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors
+from labeling import errors, sittings
 from labeling.access import assignment_for, campaign_for
 from labeling.forms import AheadForm, JudgmentForm, ReleaseForm, SkipForm
 from labeling.models import Assignment, Campaign, User
 from labeling.requests import SignedIn
 from labeling.selectors.assignments import answered_by, claimable_by, held_by
 from labeling.selectors.campaigns import campaigns_with_work
+from labeling.selectors.care import content_kept_from
 from labeling.services.assignments import claim_ahead, claim_next, release_unused
 from labeling.services.judgments import record_judgment
 
@@ -53,7 +54,13 @@ def choose(request: SignedIn) -> HttpResponse:
 def work(request: SignedIn, pk: int) -> HttpResponse:
     """One campaign's next pair for this labeler; asking again shows the same pair."""
     campaign = campaign_for(request.user, pk)
-    assignment = claim_next(labeler=request.user, campaign=campaign, now=timezone.now())
+    now = timezone.now()
+    if sittings.warning_unread(request, campaign, now):
+        return show(request, campaign, None, warning=True)
+    try:
+        assignment = claim_next(labeler=request.user, campaign=campaign, now=now)
+    except errors.ExposureReached as reached:
+        return show(request, campaign, None, rest=reached)
     return show(request, campaign, assignment)
 
 
@@ -66,12 +73,15 @@ def ahead(request: SignedIn, pk: int) -> HttpResponse:
     form = AheadForm(request.POST)
     if not form.is_valid():
         return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
-    held = claim_ahead(
-        labeler=request.user,
-        campaign=campaign,
-        at_most=form.cleaned_data["want"],
-        now=timezone.now(),
-    )
+    now = timezone.now()
+    try:
+        if sittings.warning_unread(request, campaign, now):
+            raise errors.WarningUnread
+        held = claim_ahead(
+            labeler=request.user, campaign=campaign, at_most=form.cleaned_data["want"], now=now
+        )
+    except errors.Refused as refusal:
+        return JsonResponse({"refusal": str(refusal)}, status=409)
     missing = [assignment for assignment in held if assignment.pk not in form.cleaned_data["have"]]
     today = today_in_words(answered_today(request.user))
     pairs = [
@@ -173,10 +183,14 @@ def show(
     refusal: errors.Refused | None = None,
     status: int = 200,
     skip_form: SkipForm | None = None,
+    warning: bool = False,
+    rest: errors.ExposureReached | None = None,
 ) -> HttpResponse:
     """The page, or only its pair for a script that puts it in place.
 
-    Someone else's pair is never shown, not even to say what is wrong with an answer to it.
+    Someone else's pair is never shown, not even to say what is wrong with an answer to it. In the
+    place of a pair stands a `refusal`, the `warning` before the first pair, or that it is time to
+    `rest`.
     """
     if assignment is not None and assignment.labeler_id != request.user.pk:
         assignment, refusal = None, errors.LeaseExpired()
@@ -187,6 +201,9 @@ def show(
         "form": form or JudgmentForm(campaign=campaign),
         "skip_form": skip_form,
         "refusal": refusal,
+        "warning": warning,
+        "rest": rest,
+        "opted_out": [] if assignment else content_kept_from(request.user, campaign),
         "today": (today := answered_today(request.user)),
         "today_in_words": today_in_words(today),
     }

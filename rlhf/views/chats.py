@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors
+from labeling import errors, sittings
 from labeling.access import campaign_for, campaigns_for
 from labeling.forms import JudgmentForm
 from labeling.models import Campaign, Chat, ChatTurn, User
@@ -28,7 +28,10 @@ from rlhf.services.chats import News, stream_answers
 @require_safe
 def chat(request: SignedIn, pk: int) -> HttpResponse:
     """The labeler's conversation in one campaign, or the place to begin one."""
-    return show(request, campaign_for(request.user, pk))
+    campaign = campaign_for(request.user, pk)
+    if sittings.warning_unread(request, campaign, timezone.now()):
+        return redirect("labeling:work", campaign.pk)  # which shows the warning first
+    return show(request, campaign)
 
 
 @never_cache

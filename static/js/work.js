@@ -2,6 +2,7 @@
 // what is stored.
 
 import * as attention from "./work/attention.js";
+import "./work/breaks.js";
 import * as drafts from "./work/drafts.js";
 import "./work/keys.js";
 import * as outbox from "./work/outbox.js";

@@ -31,6 +31,7 @@ def addresses(scene: Scene) -> list[str]:
         reverse("labeling:choose"),
         reverse("labeling:work", args=[scene.campaign.pk]),
         reverse("labeling:history"),
+        reverse("labeling:settings"),
         reverse("labeling:campaigns"),
         reverse("labeling:create"),
         reverse("labeling:campaign", args=[scene.campaign.pk]),
@@ -134,7 +135,7 @@ def test_every_page_answers_the_engineer(client, scene):
 def test_labelers_and_strangers_do_not_see_the_managers_pages(client, scene, mallory):
     for who in (scene.labeler, mallory):
         client.force_login(who)
-        for address in addresses(scene)[4:-1]:
+        for address in addresses(scene)[5:-1]:
             assert client.get(address).status_code in (403, 404), address
 
 

@@ -325,3 +325,14 @@ def test_a_new_conversation_begins_without_the_old_one(client, alice, chat_campa
     page = act(client, "chat_end", ChatTurn.objects.get().chat).content.decode()
     assert "The old one." not in page
     assert "Begin a conversation" in page
+
+
+def test_a_conversation_begins_behind_the_campaigns_warning(client, alice, chat_campaign):
+    chat_campaign.content_warnings = ["hate"]
+    chat_campaign.save()
+    client.force_login(alice)
+    address = reverse("rlhf:chat", args=[chat_campaign.pk])
+    response = client.get(address, follow=True)
+    assert "this campaign shows harmful content" in response.content.decode()
+    client.post(reverse("labeling:begin", args=[chat_campaign.pk]))
+    assert client.get(address).status_code == 200

@@ -1,17 +1,24 @@
-// Seconds of attention: the time a pair was on a screen that somebody could see.
+// Attention: the time a pair was on a screen that somebody could see.
 
-let spent = 0; // milliseconds
+let before = 0; // milliseconds, of the pairs before
+let spent = 0; // milliseconds, of this one
 let since = null; // when the present stretch began; null while the tab is hidden
 
+function elapsed() {
+  return spent + (since === null ? 0 : performance.now() - since);
+}
+
 export function restart() {
+  before += elapsed();
   spent = 0;
   since = document.hidden ? null : performance.now();
 }
 
-export function seconds() {
-  const running = since === null ? 0 : performance.now() - since;
-  return ((spent + running) / 1000).toFixed(1);
-}
+/** Seconds spent on this pair. */
+export const seconds = () => (elapsed() / 1000).toFixed(1);
+
+/** Milliseconds spent on this page, over all its pairs. */
+export const total = () => before + elapsed();
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden && since !== null) {

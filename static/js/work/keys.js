@@ -4,6 +4,7 @@ import * as bindings from "./bindings.js";
 import * as differences from "./differences.js";
 import * as pair from "./pair.js";
 import * as scrolling from "./scrolling.js";
+import * as veil from "./veil.js";
 
 const keys = document.getElementById("keys");
 const keysOn = document.querySelector("[data-keys-on]");
@@ -51,6 +52,7 @@ function submit(event) {
   event.preventDefault();
   const form = pair.form();
   if (!form) document.querySelector(".pair-area [data-next]")?.click();
+  else if (veil.covers()) veil.point();
   else if (form.dataset.state === "ready") form.requestSubmit();
 }
 
@@ -62,6 +64,10 @@ function answer(action, event) {
     if (!part) return; // an answer that is being changed can't be skipped
     part.open = true;
     part.querySelector(action === "reason" ? "textarea" : "select").focus();
+  } else if (action === "reveal") {
+    veil.toggle();
+  } else if (veil.covers()) {
+    veil.point();
   } else if (action === "differ") {
     differences.toggle();
   } else if (action === "link") {
