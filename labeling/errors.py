@@ -16,6 +16,10 @@ class LeaseExpired(Refused):
     """Your time on this comparison ran out, so it went to someone else."""
 
 
+class NoSlotFree(Refused):
+    """Others judge this pair now and no further opinion is wanted: try later, or dismiss it."""
+
+
 class AlreadyAnswered(Refused):
     """You have answered this comparison already; the first answer counts."""
 

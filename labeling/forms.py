@@ -143,6 +143,10 @@ class JudgmentForm(forms.Form):
             self[name].value() for name in self.fields if name.startswith(("rationale", "flags"))
         )
 
+    def as_sent(self) -> list[tuple[str, str]]:
+        """Names and values of what was sent, to send it once more."""
+        return [(name, value) for name in self.fields for value in self.data.getlist(name)]
+
     def in_words(self) -> str:
         """What was chosen, for a page that gives an answer back."""
         for side, choices in ((_("Left is"), self.left()), (_("Right is"), self.right())):

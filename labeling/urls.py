@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from labeling.views import campaigns, care, corrections, history, home, skips, transfers, work
+from labeling.views import (
+    campaigns,
+    care,
+    corrections,
+    history,
+    home,
+    reuse,
+    skips,
+    transfers,
+    work,
+)
 
 app_name = "labeling"
 urlpatterns = [
@@ -14,6 +24,7 @@ urlpatterns = [
     path("label/answers/<int:pk>/", work.judge, name="judge"),
     path("label/<int:pk>/begin/", care.begin, name="begin"),
     path("label/settings/", care.settings, name="settings"),
+    path("label/answers/<int:pk>/again/", reuse.reuse, name="reuse"),
     path("label/history/", history.history, name="history"),
     path("label/<int:pk>/last/", corrections.last, name="last_answer"),
     path("label/judgments/<int:pk>/", corrections.change, name="change_answer"),

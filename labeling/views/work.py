@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -139,7 +140,7 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
     """
     assignment = assignment_for(request.user, pk)
     campaign = assignment.comparison.campaign
-    background = request.get_preferred_type(["text/html", "application/json"]) != "text/html"
+    background = in_background(request)
     form = JudgmentForm(request.POST, campaign=campaign)
     try:
         if form.is_valid():
@@ -154,9 +155,7 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
     except errors.AnswerNotOffered as refusal:
         form.add_error(None, str(refusal))
     except errors.Refused as refusal:
-        if background:
-            return JsonResponse({"refusal": str(refusal)}, status=409)
-        return show(request, campaign, None, form=form, refusal=refusal, status=409)
+        return refused(request, assignment, form, refusal)
     if not form.is_valid():
         if background:
             return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
@@ -164,6 +163,23 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
     if background:
         return JsonResponse({"today": today_in_words(answered_today(request.user))})
     return redirect("labeling:work", campaign.pk)
+
+
+def in_background(request: SignedIn) -> bool:
+    """Whether a page asks that has gone on already, and wants JSON."""
+    return request.get_preferred_type(["text/html", "application/json"]) != "text/html"
+
+
+def refused(
+    request: SignedIn, assignment: Assignment, form: JudgmentForm, refusal: errors.Refused
+) -> HttpResponse:
+    """An answer is given back with why, and where it went to someone else, with a second chance."""
+    lost = isinstance(refusal, errors.LeaseExpired | errors.NoSlotFree)
+    again = reverse("labeling:reuse", args=[assignment.pk]) if lost else ""
+    if in_background(request):
+        return JsonResponse({"refusal": str(refusal), "again": again}, status=409)
+    campaign = assignment.comparison.campaign
+    return show(request, campaign, None, form=form, refusal=refusal, status=409, again=again)
 
 
 def in_one_sentence(form: AheadForm | JudgmentForm | ReleaseForm) -> str:
@@ -185,6 +201,7 @@ def show(
     skip_form: SkipForm | None = None,
     warning: bool = False,
     rest: errors.ExposureReached | None = None,
+    again: str = "",
 ) -> HttpResponse:
     """The page, or only its pair for a script that puts it in place.
 
@@ -203,6 +220,7 @@ def show(
         "refusal": refusal,
         "warning": warning,
         "rest": rest,
+        "again": again,
         "opted_out": [] if assignment else content_kept_from(request.user, campaign),
         "today": (today := answered_today(request.user)),
         "today_in_words": today_in_words(today),

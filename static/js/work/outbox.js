@@ -86,6 +86,7 @@ async function deliver(answer) {
   if ([404, 409, 422].includes(response.status)) {
     const told = await response.json().catch(() => ({}));
     answer.refused = told.refusal ?? place.querySelector("[data-gone]").textContent;
+    answer.again = told.again ?? "";
     await store.put("answers", answer);
     settled.dispatchEvent(new CustomEvent("refused", { detail: { answer } }));
     return "";
@@ -117,14 +118,32 @@ function showRefused(answer) {
   const template = place.querySelector("[data-refused-answer]");
   const notice = template.content.firstElementChild.cloneNode(true);
   notice.dataset.refused = answer.key;
-  notice.querySelector("[role=alert]").textContent = answer.refused;
+  const alert = notice.querySelector("[role=alert]");
+  alert.textContent = answer.refused;
   notice.querySelector("[data-words]").textContent = answer.words;
   notice.querySelector("q").textContent = answer.reason;
   notice.querySelector("[data-reason]").hidden = !answer.reason;
-  notice.querySelector("button").addEventListener("click", () => {
+  const close = (event, today) => {
     notice.remove();
-    forget(answer, "dismissed");
+    forget(answer, event, today);
     document.querySelector("#pair [data-focus]")?.focus({ preventScroll: true });
+  };
+  notice.querySelector("[data-dismiss]").addEventListener("click", () => close("dismissed"));
+  const again = notice.querySelector("[data-reuse]");
+  again.hidden = !answer.again;
+  again.addEventListener("click", async () => {
+    again.disabled = true;
+    const response = await server.post(answer.again, answer.fields);
+    again.disabled = false;
+    const told = (await response?.json().catch(() => null)) ?? {};
+    if (response?.ok) {
+      const announce = document.querySelector("[data-announce]");
+      announce.textContent = announce.dataset.storedAgain;
+      return close("stored", told.today);
+    }
+    alert.textContent = told.refusal ?? place.querySelector("[data-why=cut]").textContent;
+    again.hidden = Boolean(told.refusal) && !told.again;
+    again.focus();
   });
   place.append(notice);
 }

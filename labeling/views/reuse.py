@@ -1,0 +1,50 @@
+"""An answer that was refused because its time ran out, sent once more for the same pair."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from labeling import errors
+from labeling.access import assignment_for
+from labeling.forms import JudgmentForm
+from labeling.requests import SignedIn
+from labeling.services.reuse import reuse_answer
+from labeling.views.work import (
+    answered_today,
+    in_background,
+    in_one_sentence,
+    refused,
+    today_in_words,
+)
+
+
+@never_cache
+@login_required
+@require_POST
+def reuse(request: SignedIn, pk: int) -> HttpResponse:
+    """Store the answer in another slot of its pair, where one is open."""
+    assignment = assignment_for(request.user, pk)
+    campaign = assignment.comparison.campaign
+    form = JudgmentForm(request.POST, campaign=campaign)
+    try:
+        if not form.is_valid():
+            raise errors.AnswerNotOffered(in_one_sentence(form))
+        reuse_answer(
+            assignment=assignment,
+            labeler=request.user,
+            answer=form.judgment(assignment),
+            client_key=form.cleaned_data["client_key"],
+            seconds=form.cleaned_data["seconds"],
+            now=timezone.now(),
+        )
+    except errors.Refused as refusal:
+        return refused(request, assignment, form, refusal)
+    if in_background(request):
+        return JsonResponse({"today": today_in_words(answered_today(request.user))})
+    messages.success(request, _("Your answer is stored after all."))
+    return redirect("labeling:work", campaign.pk)
