@@ -1,4 +1,4 @@
-"""What people send from the pages, checked and put into the words of the services."""
+"""What labelers send: answers, skips, and what a labeling page asks of the server."""
 
 import uuid
 from collections.abc import Iterator
@@ -7,23 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.db.models import Count, QuerySet
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import (
-    Assignment,
-    Campaign,
-    CampaignPolicy,
-    Judgment,
-    Policy,
-    Prompt,
-    Skip,
-    User,
-)
+from labeling.models import Assignment, Campaign, Judgment, Skip
 from labeling.services.assignments import MOST_HELD
-from labeling.services.campaigns import set_labelers
 from labeling.services.judgments import LONGEST_RATIONALE, Answer
-from labeling.services.prompts import LONGEST_MESSAGE, store_prompts
 
 # How much better, from the weakest step to the strongest, for each length of scale.
 STRENGTHS = {
@@ -32,6 +21,8 @@ STRENGTHS = {
     3: [_("slightly better"), _("better"), _("much better")],
     4: [_("barely better"), _("slightly better"), _("better"), _("much better")],
 }
+
+
 EQUALS = [
     (Judgment.Equal.TIE, _("Tie"), "T"),
     (Judgment.Equal.BOTH_GOOD, _("Both good"), "G"),
@@ -145,7 +136,9 @@ class JudgmentForm(forms.Form):
 
     def as_sent(self) -> list[tuple[str, str]]:
         """Names and values of what was sent, to send it once more."""
-        return [(name, value) for name in self.fields for value in self.data.getlist(name)]
+        data = self.data
+        assert isinstance(data, QueryDict)
+        return [(name, value) for name in self.fields for value in data.getlist(name)]
 
     def in_words(self) -> str:
         """What was chosen, for a page that gives an answer back."""
@@ -264,240 +257,3 @@ class OptOutForm(forms.Form):
     def __init__(self, *args: Any, offered: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["categories"].choices = [(word, word) for word in offered]  # type: ignore[attr-defined]
-
-
-class WordsField(forms.CharField):
-    """A list of short words, separated by commas."""
-
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value) or ""
-        return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-
-    def validate(self, value: Any) -> None:
-        super().validate(value)
-        if any(len(word) > 40 for word in value):
-            raise forms.ValidationError(_("Each of them may have up to 40 characters."))
-
-
-class PeopleField(forms.ModelMultipleChoiceField):
-    def label_from_instance(self, obj: Any) -> str:
-        if obj.kind == User.Kind.SIMULATION:
-            return f"{obj.username} ({_('simulated')})"
-        return obj.get_full_name() or obj.username
-
-
-class CampaignForm(forms.ModelForm):
-    """A campaign's question, its rules and its people."""
-
-    aspects = WordsField(
-        required=False,
-        label=_("Aspects"),
-        help_text=_("Asked one by one beside the verdict, separated by commas: helpful, honest."),
-    )
-    flags = WordsField(
-        required=False,
-        label=_("Flags"),
-        help_text=_("What a labeler may mark, separated by commas: unsafe, wrong language."),
-    )
-    content_warnings = WordsField(
-        required=False,
-        label=_("Harmful content"),
-        help_text=_(
-            "Separated by commas: violence, hate. Labelers are warned and can opt out; responses "
-            "stay covered until they are uncovered. The categories of prompts count by the same "
-            "words."
-        ),
-    )
-    labelers = PeopleField(
-        queryset=User.objects.none(),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        label=_("Labelers"),
-    )
-
-    class Meta:
-        model = Campaign
-        fields = [
-            *("name", "guidelines", "overlap", "lease_minutes", "strength", "rationale_from"),
-            *("allow_tie", "allow_both_good", "allow_both_bad", "break_after"),
-            *("content_warnings", "exposure_cap"),
-            *("reward_model_after", "policy_margin", "approval_required"),
-        ]
-        widgets = {
-            "guidelines": forms.Textarea(attrs={"rows": 10}),
-            "strength": forms.Select(
-                choices=[
-                    (1, _("A or B")),
-                    (2, _("2 steps a side")),
-                    (3, _("3 steps a side")),
-                    (4, _("4 steps a side")),
-                ]
-            ),
-            "rationale_from": forms.Select(
-                choices=[
-                    ("", _("never")),
-                    (1, _("for each preference")),
-                    (2, _("from step 2 on")),
-                    (3, _("from step 3 on")),
-                    (4, _("from step 4 on")),
-                ]
-            ),
-        }
-        labels = {
-            "overlap": _("Labelers per pair"),
-            "lease_minutes": _("Minutes a pair stays reserved"),
-            "strength": _("Scale"),
-            "rationale_from": _("A reason is required"),
-            "exposure_cap": _("Pairs with harmful content a day"),
-            "break_after": _("Suggest a break after"),
-            "allow_tie": _("Tie"),
-            "allow_both_good": _("Both good"),
-            "allow_both_bad": _("Both bad"),
-            "reward_model_after": _("Train a reward model after"),
-            "policy_margin": _("Start PPO at a margin of"),
-            "approval_required": _("A person approves before a new policy is promoted"),
-        }
-        help_texts = {
-            "guidelines": _("Markdown. Labelers can open it beside each pair."),
-            "exposure_cap": _("for each labeler, over all campaigns; empty: no limit"),
-            "break_after": _("minutes of attention; empty: never"),
-            "overlap": "",
-            "lease_minutes": "",
-            "strength": "",
-            "rationale_from": _("Step 1 is the weakest. A reason can be given in any case."),
-            "reward_model_after": _("new comparisons; empty: by hand"),
-            "policy_margin": _(
-                "held-out accuracy over the best baseline, 0.05 is five points; empty: by hand"
-            ),
-            "approval_required": "",
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        people = User.objects.filter(is_active=True).order_by("kind", "username")
-        self.fields["labelers"].queryset = people  # type: ignore[attr-defined]
-        if self.instance.pk:
-            self.initial["aspects"] = self.instance.aspects
-            self.initial["flags"] = self.instance.flags
-            self.initial["labelers"] = people.filter(
-                memberships__campaign=self.instance, memberships__role="labeler"
-            )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        self.instance.aspects = cleaned.get("aspects", [])
-        self.instance.flags = cleaned.get("flags", [])
-        return cleaned
-
-    def save(self, commit: bool = True) -> Campaign:
-        campaign = super().save(commit=commit)
-        if commit:
-            set_labelers(campaign=campaign, users=self.cleaned_data["labelers"])
-        return campaign
-
-
-class NewCampaignForm(CampaignForm):
-    """A campaign with what it asks about: prompts, and the policies that answer them."""
-
-    categories = forms.MultipleChoiceField(
-        required=False, widget=forms.CheckboxSelectMultiple, label=_("Prompts from the library")
-    )
-    new_prompts = forms.CharField(
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 4}),
-        label=_("New prompts"),
-        help_text=_("One a line."),
-    )
-    policies = forms.ModelMultipleChoiceField(
-        queryset=Policy.objects.none(),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        label=_("Policies that answer"),
-    )
-    responses = forms.IntegerField(
-        min_value=1, max_value=16, initial=2, label=_("Responses per prompt and policy")
-    )
-    temperature = forms.FloatField(min_value=0, max_value=2, initial=1.0, label=_("Temperature"))
-    max_tokens = forms.IntegerField(
-        min_value=1, max_value=4096, initial=128, label=_("Longest response, in tokens")
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["policies"].queryset = generating_policies()  # type: ignore[attr-defined]
-        self.fields["categories"].choices = [  # type: ignore[attr-defined]
-            (
-                category,
-                f"{category} ({count})",
-            )
-            for category, count in library_categories()
-        ]
-
-    def clean_new_prompts(self) -> list[str]:
-        lines = [line.strip() for line in self.cleaned_data["new_prompts"].splitlines()]
-        if any(len(line) > LONGEST_MESSAGE for line in lines):
-            raise forms.ValidationError(_("One of the prompts is too long."))
-        return [line for line in lines if line]
-
-    def prompts(self) -> list[Prompt]:
-        library = Prompt.objects.filter(category__in=self.cleaned_data["categories"])
-        added = store_prompts(
-            ([{"role": "user", "content": line}], "") for line in self.cleaned_data["new_prompts"]
-        )
-        return [*library, *added]
-
-    def entrants(self) -> list[CampaignPolicy]:
-        return [
-            CampaignPolicy(
-                policy=policy,
-                responses=self.cleaned_data["responses"],
-                temperature=self.cleaned_data["temperature"],
-                max_tokens=self.cleaned_data["max_tokens"],
-            )
-            for policy in self.cleaned_data["policies"]
-        ]
-
-
-def generating_policies() -> QuerySet[Policy]:
-    """Policies that can be asked: those with a checkpoint."""
-    return Policy.objects.exclude(checkpoint="").order_by("name", "-version")
-
-
-def library_categories() -> QuerySet[Prompt, tuple[str, int]]:
-    return (
-        Prompt.objects.exclude(category="")
-        .values_list("category")
-        .annotate(Count("id"))
-        .order_by("category")
-    )
-
-
-class ImportForm(forms.Form):
-    file = forms.FileField(
-        label=_("Preferences"),
-        help_text=_("JSONL as TRL reads it or as HH-RLHF has it; may be gzipped."),
-    )
-
-
-class KindsForm(forms.Form):
-    """Whose judgments: people's always, others only when asked for."""
-
-    simulated = forms.BooleanField(required=False, label=_("with simulated judgments"))
-    ai = forms.BooleanField(required=False, label=_("with AI judgments"))
-
-    def kinds(self) -> list[str]:
-        kinds = [Judgment.JudgeKind.PERSON.value]
-        if self.cleaned_data["simulated"]:
-            kinds.append(Judgment.JudgeKind.SIMULATION.value)
-        if self.cleaned_data["ai"]:
-            kinds.append(Judgment.JudgeKind.AI.value)
-        return kinds
-
-
-class ExportForm(KindsForm):
-    format = forms.ChoiceField(
-        choices=[("jsonl", "JSONL"), ("parquet", "Parquet")], label=_("Format")
-    )

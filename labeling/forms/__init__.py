@@ -1,0 +1,27 @@
+"""What people send from the pages, checked and put into the words of the services."""
+
+from labeling.forms.campaigns import CampaignForm, NewCampaignForm, generating_policies
+from labeling.forms.judgments import (
+    AheadForm,
+    JudgmentForm,
+    OptOutForm,
+    ReleaseForm,
+    RetractForm,
+    SkipForm,
+)
+from labeling.forms.transfers import ExportForm, ImportForm, KindsForm
+
+__all__ = [
+    "AheadForm",
+    "CampaignForm",
+    "ExportForm",
+    "ImportForm",
+    "JudgmentForm",
+    "KindsForm",
+    "NewCampaignForm",
+    "OptOutForm",
+    "ReleaseForm",
+    "RetractForm",
+    "SkipForm",
+    "generating_policies",
+]

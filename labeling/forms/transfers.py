@@ -1,0 +1,34 @@
+"""Which judgments leave a campaign, and what comes into it."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models import Judgment
+
+
+class ImportForm(forms.Form):
+    file = forms.FileField(
+        label=_("Preferences"),
+        help_text=_("JSONL as TRL reads it or as HH-RLHF has it; may be gzipped."),
+    )
+
+
+class KindsForm(forms.Form):
+    """Whose judgments: people's always, others only when asked for."""
+
+    simulated = forms.BooleanField(required=False, label=_("with simulated judgments"))
+    ai = forms.BooleanField(required=False, label=_("with AI judgments"))
+
+    def kinds(self) -> list[str]:
+        kinds = [Judgment.JudgeKind.PERSON.value]
+        if self.cleaned_data["simulated"]:
+            kinds.append(Judgment.JudgeKind.SIMULATION.value)
+        if self.cleaned_data["ai"]:
+            kinds.append(Judgment.JudgeKind.AI.value)
+        return kinds
+
+
+class ExportForm(KindsForm):
+    format = forms.ChoiceField(
+        choices=[("jsonl", "JSONL"), ("parquet", "Parquet")], label=_("Format")
+    )
