@@ -289,25 +289,13 @@ class Rehearsal:
         }
 
     def _decide(self, round: Round) -> dict[str, Any]:
-        """The rule a careful person would use, applied and recorded as such."""
+        """By the gate that decides wherever no person does."""
+        promoted = rounds.decide_by_gate(round=round, now=timezone.now())
+        if promoted is None:
+            raise RehearsalFailed("The blind comparison still has unanswered pairs.")
         run = PolicyRun.objects.get(rounds=round)
-        result = duel_result(round)
-        assert result is not None
-        assert result.share is not None
-        better = run.figures["reward_gain"] > run.figures["reward_gain_se"]
-        not_worse = result.share.high >= 0.5
-        promote = better and not_worse
-        rounds.decide(
-            round=round,
-            decision=Round.Decision.PROMOTED if promote else Round.Decision.ROLLED_BACK,
-            reason="Rehearsal: the reward rose by more than its standard error and the blind "
-            "comparison does not speak against it."
-            if promote
-            else "Rehearsal: no clear gain.",
-            by=None,
-            now=timezone.now(),
-        )
-        return {"promoted": int(promote), "version": run.policy.version if run.policy else 0}
+        self.tell(f"  {Round.objects.get(pk=round.pk).reason}")
+        return {"promoted": int(promoted), "version": run.policy.version if run.policy else 0}
 
     def _export(self, campaign: Campaign) -> dict[str, Any]:
         kinds = [Judgment.JudgeKind.PERSON, Judgment.JudgeKind.SIMULATION]

@@ -75,3 +75,32 @@ def duel_result(round: Round) -> Duel | None:
         comparison__campaign=round.duel, answered_at__isnull=True
     ).count()
     return Duel(wins, losses, ties, unanswered, statistics.win_share(wins, losses, ties))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a round's policy may be promoted without a person, and the reason in one line."""
+
+    promote: bool
+    reason: str
+
+
+def verdict(round: Round, share: statistics.Share) -> Verdict:
+    """The gate, which asks three things that fail apart from each other.
+
+    A judge no better than its baselines can be pleased without any gain, so its reward says
+    nothing; a reward within its standard error is noise; and what pleases the judge may not
+    please people, so the whole interval of the blind comparison must lie above one half.
+    """
+    ahead = beats_baselines_by(round.reward_model) if round.reward_model else None
+    figures = round.policy_run.figures if round.policy_run else {}
+    gain, noise = figures.get("reward_gain"), figures.get("reward_gain_se")
+    won = f"win rate {share.value:.0%} (95 % interval {share.low:.0%} to {share.high:.0%})"
+    against = []
+    if ahead is None or ahead <= 0:
+        against.append("the reward model does not beat its baselines")
+    if gain is None or noise is None or gain <= noise:
+        against.append("the reward did not rise by more than its standard error")
+    if share.low <= 0.5:
+        against.append("the win rate cannot be told from one half")
+    return Verdict(not against, f"{won}; {'; '.join(against)}" if against else won)

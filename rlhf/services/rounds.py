@@ -18,6 +18,7 @@ from rlhf.selectors.rounds import (
     judge_kinds,
     new_comparisons,
     open_round,
+    verdict,
 )
 from rlhf.services.generations import request_responses
 from rlhf.services.policies import promote
@@ -175,24 +176,24 @@ def advance(*, round: Round, now: datetime) -> None:
         if round.policy_run and round.policy_run.policy_id:
             start_duel(round=round, by=None)
     elif round.stage == Round.Stage.COMPARE and not campaign.approval_required:
-        _decide_by_duel(round, now)
+        decide_by_gate(round=round, now=now)
 
 
-def _decide_by_duel(round: Round, now: datetime) -> None:
-    """Without a person: promoted only when the whole interval of the win rate is above a half."""
+@transaction.atomic
+def decide_by_gate(*, round: Round, now: datetime) -> bool | None:
+    """Decide without a person, once every pair of the duel is judged; None while some are not."""
     result = duel_result(round)
     if result is None or result.share is None or result.unanswered:
-        return
-    share = result.share
-    figures = f"win rate {share.value:.0%} (95 % interval {share.low:.0%} to {share.high:.0%})"
-    won = share.low > 0.5
+        return None
+    found = verdict(round, result.share)
     decide(
         round=round,
-        decision=Round.Decision.PROMOTED if won else Round.Decision.ROLLED_BACK,
-        reason=f"By the gate: {figures}.",
+        decision=Round.Decision.PROMOTED if found.promote else Round.Decision.ROLLED_BACK,
+        reason=f"By the gate: {found.reason}.",
         by=None,
         now=now,
     )
+    return found.promote
 
 
 def _locked(round: Round) -> Round:

@@ -207,6 +207,26 @@ class TestTriggers:
         assert Round.objects.get(pk=in_duel.pk).decision == "rolled_back"
         assert current_policy("parrot").version == 0
 
+    def test_the_gate_rolls_back_what_followed_a_judge_no_better_than_its_baselines(
+        self, in_duel, alice, campaign
+    ):
+        finish_judge(in_duel, accuracy=0.567, words_baseline=0.612)
+        answer_duel(in_duel, alice, wins=10)
+        Campaign.objects.filter(pk=campaign.pk).update(approval_required=False)
+        self.advance(in_duel)
+        decided = Round.objects.get(pk=in_duel.pk)
+        assert decided.decision == "rolled_back"
+        assert "does not beat its baselines" in decided.reason
+
+    def test_the_gate_rolls_back_a_reward_within_its_standard_error(self, in_duel, alice, campaign):
+        PolicyRun.objects.update(figures={"reward_gain": 0.1, "reward_gain_se": 0.1})
+        answer_duel(in_duel, alice, wins=10)
+        Campaign.objects.filter(pk=campaign.pk).update(approval_required=False)
+        self.advance(in_duel)
+        decided = Round.objects.get(pk=in_duel.pk)
+        assert decided.decision == "rolled_back"
+        assert "standard error" in decided.reason
+
     def test_the_gate_waits_until_every_pair_is_judged(self, in_duel, alice, bob, campaign):
         answer_duel(in_duel, alice, wins=9)
         prompt = ask("One more?")
