@@ -17,7 +17,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from labeling import formulas, highlighting
+from labeling import formulas, highlighting, tables
 
 LONGEST = 100_000  # characters; a longer text is shown as it was written
 
@@ -78,7 +78,8 @@ def _code(
 
 def _renderer() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "breaks": True})
-    markdown.enable(["table", "strikethrough"])
+    markdown.enable("strikethrough")
+    tables.add_tables(markdown)
     markdown.disable(["link", "image", "autolink", "reference", "html_block", "html_inline"])
     formulas.add_formulas(markdown)
     markdown.core.ruler.push("sink_headings", _sink_headings)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling import formulas, highlighting
+from labeling import formulas, highlighting, tables
 from labeling.rendering import ALLOWED_CLASSES, ALLOWED_TAGS, LONGEST, render_markdown
 
 CSS = Path(__file__).resolve().parents[2] / "static" / "css"
@@ -246,3 +246,62 @@ def test_no_element_that_loads_links_or_acts_is_let_through():
     active |= {"maction", "annotation", "annotation-xml", "semantics", "mglyph", "foreignobject"}
     assert ALLOWED_TAGS.isdisjoint(active)
     assert set(formulas.ATTRIBUTES).isdisjoint({"href", "src", "style", "class", "id", "altimg"})
+
+
+# Tables ------------------------------------------------------------------------------------------
+
+
+def cells(html: str) -> int:
+    return len(re.findall(r"<t[hd]\b", html))
+
+
+def table(columns: int, rows: int, row: str = "") -> str:
+    """A table of so many rows below its head; by default each is filled up by the renderer."""
+    return "|" + "a|" * columns + "\n|" + "-|" * columns + "\n" + (row or "x\n") * rows
+
+
+def test_a_table_of_an_honest_size_is_one():
+    html = render_markdown(table(9, 500))
+    assert cells(html) == 9 * 501
+    assert "<table" in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        table(100, 45_000),
+        table(2, 16_000, "|x|y|\n"),
+        table(20_000, 1),
+        table(1000, 40_000, "|\n"),
+        (table(30, 30) + "\n") * 50,
+        "\n".join("> " + line for line in table(50, 9000).splitlines()),
+        "|-|\n" * 20_000,
+    ],
+    ids=["filled up", "long", "wide", "empty rows", "many", "quoted", "heads only"],
+)
+def test_no_text_makes_more_cells_than_a_page_can_bear(text):
+    text = text[:LONGEST]
+    html = render_markdown(text)
+    assert cells(html) <= tables.MOST_CELLS
+    if not cells(html):
+        assert words(html).split() == text.replace("> ", "").split(), "something was left out"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["|a", "|", "-", "|-|", "\n", "\n\n", "x", "> ", "\\|", "|a|b|\n|-|-|\n"]),
+        max_size=60,
+    ),
+    st.integers(1, 40),
+)
+def test_cells_never_exceed_what_a_text_may_have(parts, most):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tables, "MOST_CELLS", most)
+        assert cells(render_markdown("".join(parts))) <= most
+
+
+def test_behind_a_table_that_is_too_large_the_text_goes_on_as_written():
+    html = render_markdown(table(100, 1000) + "\n**bold** and\n\n|a|\n|-|\n|b|")
+    assert cells(html) == 0
+    assert "<strong>bold</strong>" in html
+    assert "|b|" in html
