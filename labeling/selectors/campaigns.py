@@ -1,9 +1,18 @@
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from labeling import statistics
-from labeling.models import Assignment, Campaign, DiscardedPair, Judgment, Skip, User
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Comparison,
+    DiscardedPair,
+    Judgment,
+    Membership,
+    Skip,
+    User,
+)
 from labeling.selectors.judgments import current_judgments
 
 
@@ -17,6 +26,7 @@ class Progress:
     answered: int
     leased: int  # slots that a labeler has open now
     skipped: int  # times a labeler passed a pair on
+    stuck: int  # comparisons that lack an opinion and have no labeler left who could give it
     imported: int  # judgments that came from files
     identical: int  # pairs that never became comparisons
     empty: int
@@ -42,16 +52,40 @@ def progress(campaign: Campaign) -> Progress:
         .annotate(Count("id"))
         .order_by()
     )
+    skipped = Skip.objects.filter(comparison__campaign=campaign).count()
     return Progress(
         comparisons=campaign.comparisons.count(),
         complete=slots["slotted"] - slots["open_comparisons"],
         wanted=slots["wanted"],
         answered=slots["answered"],
         leased=slots["leased"],
-        skipped=Skip.objects.filter(comparison__campaign=campaign).count(),
+        skipped=skipped,
+        stuck=stuck_comparisons(campaign).count() if skipped else 0,
         imported=Judgment.objects.filter(imported_from__campaign=campaign).count(),
         identical=discarded.get(DiscardedPair.Reason.IDENTICAL, 0),
         empty=discarded.get(DiscardedPair.Reason.EMPTY, 0),
+    )
+
+
+def stuck_comparisons(campaign: Campaign) -> QuerySet[Comparison]:
+    """Comparisons with a free slot that every labeler of the campaign has skipped or judged.
+
+    Only skips bring this about: a campaign does not open with fewer members than opinions wanted.
+    """
+    labelers = campaign.memberships.filter(role=Membership.Role.LABELER).values("user")
+    skips = Skip.objects.filter(comparison=OuterRef("pk"))
+    free = Assignment.objects.filter(
+        comparison=OuterRef("pk"), answered_at__isnull=True, labeler__isnull=True
+    )
+    by = Q(skips__labeler__in=labelers)
+    had = Q(assignments__labeler__in=labelers)
+    return (
+        Comparison.objects.filter(Exists(skips), Exists(free), campaign=campaign)
+        .annotate(
+            skippers=Count("skips__labeler", filter=by, distinct=True),
+            judges=Count("assignments__labeler", filter=had, distinct=True),
+        )
+        .filter(skippers__gte=labelers.count() - F("judges"))  # nobody both skips and judges a pair
     )
 
 

@@ -183,3 +183,51 @@ def test_a_refused_skip_says_why(client, held, alice):
 def test_a_stranger_can_not_skip(client, held, mallory):
     client.force_login(mallory)
     assert send(client, held).status_code == 404
+
+
+class TestPairsThatNobodyIsLeftToJudge:
+    @pytest.fixture
+    def warned(self, client, carol, campaign):
+        client.force_login(carol)
+
+        def look():
+            page = client.get(reverse("labeling:campaign", args=[campaign.pk]))
+            return " ".join(page.content.decode().split())
+
+        return look
+
+    def test_a_pair_that_every_labeler_skipped_is_told_to_the_manager(
+        self, held, alice, bob, campaign, warned
+    ):
+        skip(held, alice)
+        assert progress(campaign).stuck == 0
+        assert "nobody is left to give" not in warned()
+        skip(claim_next(labeler=bob, campaign=campaign, now=NOW), bob)
+        assert progress(campaign).stuck == 1
+        assert "1 pair lacks an opinion that nobody is left to give" in warned()
+
+    def test_who_judged_the_pair_can_not_give_the_other_opinion_either(
+        self, alice, bob, campaign, fill
+    ):
+        campaign.overlap = 2
+        campaign.save()
+        fill(campaign, 2)
+        skip(claim_next(labeler=alice, campaign=campaign, now=NOW), alice)
+        judge(bob, campaign)
+        assert progress(campaign).stuck == 1
+
+    def test_a_new_labeler_or_a_manager_who_skipped_does_not_make_it_stuck(
+        self, held, alice, carol, mallory, campaign, bob
+    ):
+        skip(held, alice)
+        skip(claim_next(labeler=carol, campaign=campaign, now=NOW), carol)
+        assert progress(campaign).stuck == 0
+        skip(claim_next(labeler=bob, campaign=campaign, now=NOW), bob)
+        assert progress(campaign).stuck == 1
+        campaign.memberships.create(user=mallory, role="labeler")
+        assert progress(campaign).stuck == 0
+
+    def test_a_pair_with_all_its_opinions_is_not_stuck(self, held, alice, bob, campaign):
+        skip(held, alice)
+        judge(bob, campaign)
+        assert progress(campaign).stuck == 0

@@ -2,11 +2,12 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Judgment
 from labeling.services.comparisons import create_comparisons
-from tests.cast import ask, pair
+from tests.cast import ask, judge, pair
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -174,3 +175,21 @@ def test_axe_finds_nothing_with_everything_switched_on(
     results = Axe().run(page, options=rules).response
     found += [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in results["violations"]]
     assert not found
+
+
+def test_the_history_on_a_phone_shows_each_answer_whole(
+    page, live_server, sign_in, alice, campaign, fill
+):
+    fill(campaign, 2)
+    judge(alice, campaign)
+    sign_in(alice)
+    for width, name in ((390, True), (1440, False)):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto(live_server.url + reverse("labeling:history"))
+        region = page.get_by_role("group", name="Answers")
+        overflow = region.evaluate("part => part.scrollWidth - part.clientWidth")
+        assert overflow <= 0
+        label = region.locator("td").first.evaluate("c => getComputedStyle(c, '::before').content")
+        assert ("You chose" in label) is name
+        expect(region.get_by_role("cell").first).to_be_visible()
+        assert not Axe().run(page).response["violations"]
