@@ -1,10 +1,10 @@
 """The only way a view gets an object for a user. What a user may not see does not exist: 404."""
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from labeling.models import Assignment, Campaign, Judgment, Membership, User
+from labeling.models import Assignment, Campaign, Image, Judgment, Membership, PromptImage, User
 
 # Each role includes the ones before it.
 ROLES = [Membership.Role.LABELER, Membership.Role.REVIEWER, Membership.Role.MANAGER]
@@ -51,6 +51,17 @@ def judgment_for(user: User, pk: int) -> Judgment:
         assignment__isnull=False,
         comparison__campaign__in=campaigns_for(user),
     )
+
+
+def image_for(user: User, digest: str) -> Image:
+    """An image that a prompt of one of the user's campaigns shows."""
+    campaigns = campaigns_for(user)
+    shown = PromptImage.objects.filter(
+        Q(prompt__campaigns__in=campaigns)
+        | Q(prompt__comparisons__campaign__in=campaigns)
+        | Q(prompt__chat_turns__chat__campaign__in=campaigns)
+    )
+    return get_object_or_404(Image, digest=digest, pk__in=shown.values("image"))
 
 
 def manages_campaigns(user: User) -> bool:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-LONGEST_LINE = 1_000_000  # bytes
+LONGEST_LINE = 16_000_000  # bytes: a prompt may bring its images along
 LONGEST_RESPONSE = 50_000  # characters
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 class BadLine(ValueError):
@@ -46,6 +46,19 @@ def read_preferences(file: IO[bytes]) -> Iterator[Preference | None]:
     Raises:
         BadLine: at the first line that is not UTF-8, not JSON, too long or lacks a field.
     """
+    for number, row in read_objects(file):
+        try:
+            yield _preference(number, row)
+        except NotComparable:
+            yield None
+
+
+def read_objects(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The JSON objects of a file, each with the number of its line.
+
+    Raises:
+        BadLine: at the first line that is not UTF-8, not a JSON object or too long.
+    """
     for number, line in _lines(_decompressed(file)):
         try:
             row = json.loads(line)
@@ -53,10 +66,7 @@ def read_preferences(file: IO[bytes]) -> Iterator[Preference | None]:
             raise BadLine(number, "this is not valid JSON.") from None
         if not isinstance(row, dict):
             raise BadLine(number, "each line must be a JSON object.")
-        try:
-            yield _preference(number, row)
-        except NotComparable:
-            yield None
+        yield number, row
 
 
 def _decompressed(file: IO[bytes]) -> IO[bytes]:
@@ -92,7 +102,7 @@ def _preference(number: int, row: dict[str, Any]) -> Preference:
         if name not in row:
             raise BadLine(number, f'the field "{name}" is missing.')
     if "prompt" in row:
-        prompt = _messages(number, row["prompt"])
+        prompt = read_messages(number, row["prompt"])
         chosen, rejected = (_answer(number, row[name]) for name in ("chosen", "rejected"))
     elif isinstance(row["chosen"], str) and isinstance(row["rejected"], str):
         prompt, chosen, rejected = _hh_pair(number, row["chosen"], row["rejected"])
@@ -112,7 +122,7 @@ def _preference(number: int, row: dict[str, Any]) -> Preference:
     return Preference(number, prompt, chosen, rejected, category[:60], margin)
 
 
-def _messages(number: int, prompt: Any) -> list[Message]:
+def read_messages(number: int, prompt: Any) -> list[Message]:
     if isinstance(prompt, str):
         prompt = [{"role": "user", "content": prompt}]
     if not isinstance(prompt, list) or not prompt:
@@ -142,7 +152,7 @@ def _answer(number: int, answer: Any) -> str:
 
 def _implicit_pair(number: int, chosen: Any, rejected: Any) -> tuple[list[Message], str, str]:
     """Two whole conversations that share everything but the last message."""
-    one, other = _messages(number, chosen), _messages(number, rejected)
+    one, other = read_messages(number, chosen), read_messages(number, rejected)
     if one[:-1] != other[:-1]:
         raise NotComparable
     if len(one) < 2:

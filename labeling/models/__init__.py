@@ -3,6 +3,7 @@ from labeling.models.care import OptOut
 from labeling.models.chats import Chat, ChatTurn
 from labeling.models.comparisons import Assignment, Comparison, DiscardedPair
 from labeling.models.datasets import Snapshot, SnapshotJudgment
+from labeling.models.images import Image, PromptImage
 from labeling.models.judgments import Judgment, PreferenceImport
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
@@ -17,12 +18,14 @@ __all__ = [
     "ChatTurn",
     "Comparison",
     "DiscardedPair",
+    "Image",
     "Judgment",
     "Membership",
     "OptOut",
     "Policy",
     "PreferenceImport",
     "Prompt",
+    "PromptImage",
     "Response",
     "Skip",
     "Snapshot",

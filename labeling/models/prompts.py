@@ -8,7 +8,9 @@ from labeling.models.policies import Policy
 class Prompt(models.Model):
     """A conversation that waits for an answer: one or more messages, the last by the user."""
 
-    messages = models.JSONField()  # [{"role": "user", "content": "..."}, ...]
+    # [{"role": "user", "content": "...", "images": [{"digest", "alt", "width", "height"}]}, ...];
+    # "images" only where there are some.
+    messages = models.JSONField()
     category = models.CharField(max_length=60, blank=True)
     digest = models.CharField(max_length=64, unique=True, editable=False)  # of the messages
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import IO
 
 from django.db import IntegrityError, transaction
@@ -21,7 +22,7 @@ from labeling.models import (
 )
 from labeling.preference_files import BadLine, Preference, read_preferences
 from labeling.services.comparisons import create_comparisons
-from labeling.services.prompts import check_messages, digest_of, store_prompts
+from labeling.services.prompts import Message, check_messages, digest_of, store_prompts
 
 ROWS_AT_A_TIME = 500
 # Judgments get keys made from the file and the line, so that no row is ever stored twice.
@@ -47,10 +48,12 @@ def import_preferences(
     by: User | None,
     now: datetime,
     first: int | None = None,
+    folder: Path | None = None,
 ) -> ImportReport:
     """Take in a file of preferences that people gave elsewhere: all of it, or nothing.
 
-    With `first`, only so many rows from the beginning are wanted and read.
+    With `first`, only so many rows from the beginning are wanted and read. Images in prompts are
+    data: addresses, or paths from `folder` on.
 
     Raises:
         BadRow: with the line number; nothing was imported.
@@ -58,11 +61,11 @@ def import_preferences(
     """
     source = _register(campaign, file, name, by)
     report = ImportReport()
-    author = _author_of_imports()
+    author = author_of_imports()
     try:
         rows = islice(read_preferences(file), first)
         while batch := list(islice(rows, ROWS_AT_A_TIME)):
-            _store(batch, campaign, source, author, report, now)
+            _store(batch, campaign, source, author, report, now, folder)
     except BadLine as problem:
         raise errors.BadRow(f"{problem} Nothing was imported.") from None
     if not report.preferences:
@@ -84,7 +87,7 @@ def _register(campaign: Campaign, file: IO[bytes], name: str, by: User | None) -
         raise errors.AlreadyImported from None
 
 
-def _author_of_imports() -> Policy:
+def author_of_imports() -> Policy:
     """Who wrote imported responses is not known; they all stand under this name."""
     return Policy.objects.get_or_create(name="imported", version=0)[0]
 
@@ -96,10 +99,11 @@ def _store(
     author: Policy,
     report: ImportReport,
     now: datetime,
+    folder: Path | None,
 ) -> None:
     rows = [row for row in batch if row is not None]
     report.not_comparable += len(batch) - len(rows)
-    checked = [(row, _checked_prompt(row)) for row in rows]
+    checked = [(row, _checked_prompt(row, folder)) for row in rows]
     prompts = {
         prompt.digest: prompt
         for prompt in store_prompts((messages, row.category) for row, messages in checked)
@@ -141,9 +145,9 @@ def _store(
     report.preferences += len(judgments)
 
 
-def _checked_prompt(row: Preference) -> list[dict[str, str]]:
+def _checked_prompt(row: Preference, folder: Path | None) -> list[Message]:
     try:
-        return check_messages(row.prompt)
+        return check_messages(row.prompt, folder)
     except errors.BadRow as problem:
         raise BadLine(row.line, str(problem)) from None
 

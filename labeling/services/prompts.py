@@ -1,28 +1,42 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from labeling import errors
 from labeling.models import Prompt
+from labeling.services.images import link_images, take_in_images
 
 ROLES = {"system", "user", "assistant"}
 LONGEST_MESSAGE = 50_000  # characters
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 def digest_of(messages: list[Message]) -> str:
     """The same conversation has the same digest, whoever sends it."""
     canonical = json.dumps(
-        [{"role": m["role"], "content": m["content"]} for m in messages],
+        [_said(message) for message in messages],
         ensure_ascii=False,
         separators=(",", ":"),
     )
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def check_messages(messages: object) -> list[Message]:
-    """A conversation that can be answered, or BadRow with what is wrong with it."""
+def _said(message: Message) -> dict[str, Any]:
+    """What of a message makes it differ from others."""
+    said = {"role": message["role"], "content": message["content"]}
+    if message.get("images"):
+        said["images"] = [[image["digest"], image["alt"]] for image in message["images"]]
+    return said
+
+
+def check_messages(messages: object, folder: Path | None = None) -> list[Message]:
+    """A conversation that can be answered, or BadRow with what is wrong with it.
+
+    Images that come with it are stored; relative paths begin at `folder`, where there is one.
+    """
     if not isinstance(messages, list) or not messages:
         raise errors.BadRow("The prompt needs at least one message.")
     for message in messages:
@@ -37,7 +51,16 @@ def check_messages(messages: object) -> list[Message]:
             raise errors.BadRow("A message holds a NUL character, which no text may.")
     if messages[-1]["role"] != "user":
         raise errors.BadRow("The last message of the prompt must be the user's.")
-    return [{"role": m["role"], "content": m["content"]} for m in messages]
+    return [_checked(message, folder) for message in messages]
+
+
+def _checked(message: Message, folder: Path | None) -> Message:
+    checked = {"role": message["role"], "content": message["content"]}
+    if message.get("images"):
+        if message["role"] != "user":
+            raise errors.BadRow("Only the user's messages may carry images.")
+        checked["images"] = take_in_images(message["images"], folder)
+    return checked
 
 
 def store_prompts(rows: Iterable[tuple[list[Message], str]]) -> list[Prompt]:
@@ -51,4 +74,5 @@ def store_prompts(rows: Iterable[tuple[list[Message], str]]) -> list[Prompt]:
         ignore_conflicts=True,  # someone else may store the same prompt at this moment
     )
     stored = Prompt.objects.in_bulk(list(wanted), field_name="digest")
+    link_images(stored.values())
     return [stored[digest] for digest in wanted]

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from labeling.models import ChatTurn, Policy, Response
 from labeling.services.chats import begin_stream, still_streams, store_answers, store_problem
+from labeling.services.images import as_models_read
 from rlhf.generation.protocol import Generated, Sampling
 from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
 from rlhf.generation.streaming import AnswerCut, Asked, PromptTooLong, side_by_side
@@ -78,7 +79,7 @@ def _told(turn: ChatTurn, key: uuid.UUID) -> Iterator[News]:
 
 def _answers(turn: ChatTurn) -> Generator[tuple[str, str], None, Answers]:
     servers = VllmServers(settings.VLLM_BASE_URLS, settings.VLLM_API_KEY, attempts=1)
-    messages = turn.prompt.messages
+    messages = as_models_read(turn.prompt.messages)
     return side_by_side(
         servers,
         Asked(turn.first_policy.slug, messages, Sampling(**turn.first_sampling)),

@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from labeling.models import Campaign, DiscardedPair, Policy, Prompt, Response
 from labeling.services.comparisons import create_comparisons
+from labeling.services.images import as_models_read
 from rlhf.generation.protocol import Generated, Sampling
 from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
 from rlhf.models import ResponseRequest
@@ -106,7 +107,7 @@ def _generate(servers: VllmServers, policy: Policy, batch: list[ResponseRequest]
 
     answers = servers.generate(
         policy.slug,
-        [request.prompt.messages for request in batch],
+        [as_models_read(request.prompt.messages) for request in batch],
         [Sampling(**request.sampling) for request in batch],
         on_result=keep,
     )

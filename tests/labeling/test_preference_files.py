@@ -56,7 +56,7 @@ def test_a_gzip_file_is_read_like_a_plain_one():
         (b'{"chosen": "x"}', 'Line 1: the field "rejected" is missing.'),
         (b'\n\n{"chosen": "x"}', 'Line 3: the field "rejected" is missing.'),
         ('{"chosen": "ü"}'.encode("latin-1"), "not UTF-8"),
-        (b'"' + b"x" * 1_000_001, "longer than 1,000,000 bytes"),
+        (b'"' + b"x" * 16_000_001, "longer than 16,000,000 bytes"),
         (b'{"chosen": "x", "rejected": "y"}', "must be dialogues"),
         (b'{"prompt": [], "chosen": "x", "rejected": "y"}', "the prompt is empty"),
         (b'{"prompt": "p", "chosen": 3, "rejected": "y"}', "must be a text"),

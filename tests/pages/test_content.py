@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from labeling.models import Campaign, User
 from labeling.services.comparisons import create_comparisons
+from labeling.services.prompt_imports import import_prompts
 from tests.cast import ask, pair
+from tests.labeling.test_images import data_url, lines, picture
 from tests.labeling.test_rendering import HOSTILE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -104,3 +106,24 @@ def test_code_and_formulas_can_be_read_by_everyone(open_pair, page, theme):
     open_pair("Which is better?", RICH, RICH + "more")
     found = Axe().run(page).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+
+def test_an_image_in_a_prompt_is_shown_with_words_and_one_in_a_response_calls_nobody(
+    page, live_server, sign_in, alice, campaign, settings, tmp_path
+):
+    settings.ARTIFACTS_URL = f"file://{tmp_path}/artifacts"
+    images = [{"src": data_url(picture(size=(1600, 900))), "alt": "A red field."}]
+    prompt = [{"role": "user", "content": "Which colour is this?", "images": images}]
+    remote = "![red](https://evil.example/red.png)"
+    import_prompts(campaign=campaign, file=lines({"prompt": prompt, "responses": [remote, "Red"]}))
+    called = []
+    page.on("request", lambda request: called.append(request.url))
+    sign_in(alice)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(live_server.url + reverse("labeling:work", args=[campaign.pk]))
+    shown = page.get_by_role("img", name="A red field.")
+    expect(shown).to_be_visible()
+    page.wait_for_function("document.querySelector('.picture img').naturalWidth === 1600")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert all(url.startswith(live_server.url) for url in called)
+    assert not Axe().run(page).response["violations"]

@@ -21,7 +21,12 @@ class Command(BaseCommand):
         try:
             with file.open("rb") as source:
                 report = import_preferences(
-                    campaign=into, file=source, name=file.name, by=None, now=timezone.now()
+                    campaign=into,
+                    file=source,
+                    name=file.name,
+                    by=None,
+                    now=timezone.now(),
+                    folder=file.parent,
                 )
         except OSError as problem:
             raise CommandError(f"{file} can't be read: {problem.strerror}.") from None
