@@ -19,6 +19,7 @@ from labeling.models import (
     PreferenceImport,
     Prompt,
     Response,
+    Search,
     Skip,
     Snapshot,
     SnapshotJudgment,
@@ -69,6 +70,11 @@ class CampaignAdmin(admin.ModelAdmin):
     search_fields = ["name"]
     inlines = [CampaignPolicyInline, MembershipInline]
     exclude = ["prompts"]
+
+
+@admin.register(Search)
+class SearchAdmin(ReadOnlyAdmin):
+    list_display = ["labeler", "campaign", "up_to", "at"]
 
 
 @admin.register(OptOut)

@@ -7,6 +7,7 @@ from labeling.models.images import Image, PromptImage
 from labeling.models.judgments import Judgment, PreferenceImport
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
+from labeling.models.searches import Search
 from labeling.models.skips import Skip
 from labeling.models.users import User
 
@@ -27,6 +28,7 @@ __all__ = [
     "Prompt",
     "PromptImage",
     "Response",
+    "Search",
     "Skip",
     "Snapshot",
     "SnapshotJudgment",

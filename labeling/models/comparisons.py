@@ -78,6 +78,9 @@ class Assignment(models.Model):
         related_name="assignments",
     )
     leased_until = models.DateTimeField(null=True, blank=True)
+    # When its labeler last lost it without an answer, or it was opened anew: from then on they may
+    # take a slot of this comparison again.
+    freed_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
     # The answer was taken back: a new slot of the comparison stands in for this one.
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -115,6 +118,17 @@ class Assignment(models.Model):
                 fields=["labeler", "campaign"],
                 name="assignment_held",
                 condition=Q(answered_at__isnull=True, labeler__isnull=False),
+            ),
+            # A search that found nothing before looks at what has become free since.
+            models.Index(
+                fields=["campaign", "freed_at"],
+                name="assignment_freed",
+                condition=Q(freed_at__isnull=False),
+            ),
+            models.Index(
+                fields=["campaign", "leased_until"],
+                name="assignment_lease_end",
+                condition=Q(answered_at__isnull=True, leased_until__isnull=False),
             ),
         ]
 

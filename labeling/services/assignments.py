@@ -1,11 +1,22 @@
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from labeling import errors
-from labeling.models import Assignment, Campaign, Membership, User
-from labeling.selectors.assignments import held_by, places_to_claim, to_show
+from labeling.models import Assignment, Campaign, Membership, Search, User
+from labeling.selectors.assignments import (
+    count_claimable,
+    held_by,
+    kept_out,
+    newest_settled,
+    quick_looks,
+    search_before,
+    to_show,
+    whole_search,
+)
 from labeling.selectors.care import exposures, welcome_to
 
 # Pairs one labeler holds in a campaign at most: so many answers go on without a network.
@@ -34,7 +45,7 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
         assignment = _claimable(labeler, campaign, now)
     if assignment is None:
         return None
-    _lease([assignment], labeler, _end(campaign, now))
+    _lease([assignment], labeler, _end(campaign, now), now)
     return to_show([assignment.pk]).get()
 
 
@@ -57,7 +68,7 @@ def claim_ahead(
     welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))
     held = list(welcome.select_for_update(of=("self",)))
     end = _end(campaign, now)
-    _lease(held, labeler, end)
+    _lease(held, labeler, end, now)
 
     wanted = min(at_most, MOST_HELD) - len(held)
     if wanted > 0 and (left := _left_today(labeler, campaign, now)) is not None:
@@ -66,12 +77,14 @@ def claim_ahead(
         wanted = min(wanted, left)
     others = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user=labeler).count()
     if wanted > 0:
-        free = _count_claimable(labeler, campaign, now, up_to=wanted + others)
+        free = count_claimable(labeler, campaign, now, up_to=wanted + others)
+        if free < wanted + others:
+            remember_search(labeler, campaign, now)
         # Whoever holds nothing takes one in any case, as claim_next would.
         wanted = min(wanted, max(free - others, 0 if held else 1))
     # One by one: two free slots of one comparison must not both come to the same labeler.
     while wanted > 0 and (assignment := _claimable(labeler, campaign, now)):
-        _lease([assignment], labeler, end)
+        _lease([assignment], labeler, end, now)
         held.append(assignment)
         wanted -= 1
     return list(to_show([assignment.pk for assignment in held]))
@@ -95,43 +108,76 @@ def _left_today(labeler: User, campaign: Campaign, now: datetime) -> int | None:
 
 
 def _claimable(labeler: User, campaign: Campaign, now: datetime) -> Assignment | None:
-    for place in places_to_claim(labeler, campaign, now):
-        found = place.select_for_update(skip_locked=True, of=("self",)).first()
-        if found is not None:
-            return found
+    for looks in (quick_looks, _remembered_search):
+        for place in looks(labeler, campaign, now):
+            found = place.select_for_update(skip_locked=True, of=("self",)).first()
+            if found is not None:
+                return found
     return None
 
 
-def _count_claimable(labeler: User, campaign: Campaign, now: datetime, up_to: int) -> int:
-    found = 0
-    for place in places_to_claim(labeler, campaign, now):
-        found = place[:up_to].count()
-        if found == up_to:
-            break
-    return found
+def _remembered_search(
+    labeler: User, campaign: Campaign, now: datetime
+) -> Iterator[QuerySet[Assignment]]:
+    """A whole search that the next one goes on from."""
+    remember_search(labeler, campaign, now)
+    yield from whole_search(labeler, campaign, now)
+
+
+def remember_search(labeler: User, campaign: Campaign, now: datetime) -> None:
+    """Note up to where nothing is for this labeler; whoever asks holds the labeler's turn.
+
+    Without locks and their SKIP LOCKED: a slot that another request has locked at this moment may
+    be free again when that request fails, so it must not count as walked over.
+    """
+    *freed, rest = whole_search(labeler, campaign, now)
+    up_to = newest_settled(campaign, now)
+    first = rest.values_list("pk", flat=True).first()
+    if up_to is not None and first is not None:
+        up_to = min(up_to, first - 1)
+    before = search_before(labeler, campaign)
+    if before is not None:
+        up_to = max(before.up_to, up_to or 0)
+    if up_to is None:
+        return
+    still_there = before is not None and any(place.exists() for place in freed)
+    Search.objects.update_or_create(
+        labeler=labeler,
+        campaign=campaign,
+        defaults={
+            "up_to": up_to,
+            "at": before.at if before is not None and still_there else now,
+            "without": kept_out(labeler, campaign),
+        },
+    )
 
 
 def _end(campaign: Campaign, now: datetime) -> datetime:
     return now + timedelta(minutes=campaign.lease_minutes)
 
 
-def _lease(assignments: list[Assignment], labeler: User, until: datetime) -> None:
+def _lease(assignments: list[Assignment], labeler: User, until: datetime, now: datetime) -> None:
+    from_others = Q(labeler__isnull=False) & ~Q(labeler=labeler)
     Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
-        labeler=labeler, leased_until=until
+        labeler=labeler,
+        leased_until=until,
+        freed_at=Case(When(from_others, then=Value(now)), default=F("freed_at")),
     )
 
 
-def release(*, assignment: Assignment, labeler: User) -> bool:
+def release(*, assignment: Assignment, labeler: User, now: datetime) -> bool:
     """Give an unanswered comparison back, so that someone else can take it at once."""
     return bool(
         Assignment.objects.filter(
             pk=assignment.pk, labeler=labeler, answered_at__isnull=True
-        ).update(labeler=None, leased_until=None)
+        ).update(labeler=None, leased_until=None, freed_at=now)
     )
 
 
 @transaction.atomic
-def release_unused(*, labeler: User, campaign: Campaign, pks: list[int], until: datetime) -> int:
+def release_unused(
+    *, labeler: User, campaign: Campaign, pks: list[int], until: datetime, now: datetime
+) -> int:
     """Give back what a page took ahead and leaves unused; returns how many pairs that were.
 
     `until` is the end of the leases as that page knew it. Where another page of the same labeler
@@ -140,4 +186,6 @@ def release_unused(*, labeler: User, campaign: Campaign, pks: list[int], until: 
     unused = held_by(labeler, campaign).filter(pk__in=pks, leased_until=until)
     # Locked before: an answer that is being stored at this moment must win.
     locked = [assignment.pk for assignment in unused.select_for_update(of=("self",))]
-    return Assignment.objects.filter(pk__in=locked).update(labeler=None, leased_until=None)
+    return Assignment.objects.filter(pk__in=locked).update(
+        labeler=None, leased_until=None, freed_at=now
+    )

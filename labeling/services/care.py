@@ -1,6 +1,7 @@
 """What labelers decide about what they see."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import transaction
 
@@ -11,7 +12,7 @@ from labeling.services.assignments import take_turns
 
 
 @transaction.atomic
-def set_opt_outs(*, labeler: User, categories: Iterable[str]) -> None:
+def set_opt_outs(*, labeler: User, categories: Iterable[str], now: datetime) -> None:
     """Opt out of exactly these categories; what is held of them goes back to others at once."""
     take_turns(labeler)
     OptOut.objects.filter(labeler=labeler).exclude(
@@ -33,4 +34,4 @@ def set_opt_outs(*, labeler: User, categories: Iterable[str]) -> None:
         kept = welcome_to(labeler, campaign, held).values("pk")
         Assignment.objects.filter(pk__in=locked, answered_at__isnull=True).exclude(
             pk__in=list(kept.values_list("pk", flat=True))
-        ).update(labeler=None, leased_until=None)
+        ).update(labeler=None, leased_until=None, freed_at=now)

@@ -113,4 +113,5 @@ def _add_slot(withdrawn: Assignment) -> None:
         campaign_id=withdrawn.campaign_id,
         slot=slots.aggregate(last=Max("slot"))["last"] + 1,
         first_on_left=withdrawn.first_on_left,
+        freed_at=withdrawn.withdrawn_at,
     )

@@ -41,9 +41,13 @@ def reuse_answer(
         raise errors.AlreadyAnswered
     slot = _open_slot(assignment, labeler, now)
     # Nobody has two slots of a pair: another one that is held shows it the other way round.
-    own.filter(answered_at__isnull=True).exclude(pk=slot.pk).update(labeler=None, leased_until=None)
+    own.filter(answered_at__isnull=True).exclude(pk=slot.pk).update(
+        labeler=None, leased_until=None, freed_at=now
+    )
+    if slot.labeler_id not in (None, labeler.pk):
+        slot.freed_at = now  # its lease ran out
     slot.labeler, slot.leased_until = labeler, now
-    slot.save(update_fields=["labeler", "leased_until"])
+    slot.save(update_fields=["labeler", "leased_until", "freed_at"])
     return record_judgment(
         assignment=slot,
         labeler=labeler,

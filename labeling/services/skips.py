@@ -42,5 +42,6 @@ def skip_comparison(
     )
     assignment.labeler = None
     assignment.leased_until = None
-    assignment.save(update_fields=["labeler", "leased_until"])
+    assignment.freed_at = now
+    assignment.save(update_fields=["labeler", "leased_until", "freed_at"])
     return skip

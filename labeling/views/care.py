@@ -39,7 +39,9 @@ def settings(request: SignedIn) -> HttpResponse:
         initial={"categories": sorted(opted_out_by(request.user))},
     )
     if request.method == "POST" and form.is_valid():
-        set_opt_outs(labeler=request.user, categories=form.cleaned_data["categories"])
+        set_opt_outs(
+            labeler=request.user, categories=form.cleaned_data["categories"], now=timezone.now()
+        )
         messages.success(request, _("Saved. What you opted out of goes to others."))
         return redirect("labeling:settings")
     context = {"form": form, "offered": offered}

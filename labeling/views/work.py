@@ -15,7 +15,7 @@ from labeling.access import assignment_for, campaign_for
 from labeling.forms import AheadForm, JudgmentForm, ReleaseForm, SkipForm
 from labeling.models import Assignment, Campaign, User
 from labeling.requests import SignedIn
-from labeling.selectors.assignments import answered_by, claimable_by, held_by
+from labeling.selectors.assignments import answered_by, count_claimable, held_by
 from labeling.selectors.campaigns import campaigns_with_work
 from labeling.selectors.care import content_kept_from
 from labeling.services.assignments import claim_ahead, claim_next, release_unused
@@ -37,7 +37,7 @@ def choose(request: SignedIn) -> HttpResponse:
     offers = [
         (
             campaign,
-            claimable_by(request.user, campaign, now)[:COUNTED_UP_TO].count()
+            count_claimable(request.user, campaign, now, COUNTED_UP_TO)
             + held_by(request.user, campaign).count(),
         )
         for campaign in campaigns
@@ -125,6 +125,7 @@ def release(request: SignedIn, pk: int) -> HttpResponse:
         campaign=campaign,
         pks=form.cleaned_data["unused"],
         until=form.cleaned_data["until"],
+        now=timezone.now(),
     )
     return HttpResponse(status=204)
 

@@ -42,8 +42,8 @@ def test_work_that_ran_out_of_time_goes_to_someone_else(alice, bob, campaign, fi
 def test_work_given_back_is_free_at_once(alice, bob, campaign, fill):
     fill(campaign)
     taken = claim_next(labeler=alice, campaign=campaign, now=NOW)
-    assert not release(assignment=taken, labeler=bob)
-    assert release(assignment=taken, labeler=alice)
+    assert not release(assignment=taken, labeler=bob, now=NOW)
+    assert release(assignment=taken, labeler=alice, now=NOW)
     assert claim_next(labeler=bob, campaign=campaign, now=NOW) == taken
 
 
@@ -331,7 +331,7 @@ class TestReadingAhead:
         fill(campaign, 6)
         held = self.ahead(alice, campaign, 3)
         pks, until = [assignment.pk for assignment in held], held[0].leased_until
-        give = {"campaign": campaign, "pks": pks[1:], "until": until}
+        give = {"campaign": campaign, "pks": pks[1:], "until": until, "now": NOW}
         assert release_unused(labeler=bob, **give) == 0
         self.ahead(alice, campaign, 3, now=NOW + timedelta(seconds=1))
         assert release_unused(labeler=alice, **give) == 0
@@ -345,7 +345,7 @@ class TestReadingAhead:
         until = held[0].leased_until
         judge(alice, campaign)
         pks = [assignment.pk for assignment in held]
-        assert release_unused(labeler=alice, campaign=campaign, pks=pks, until=until) == 1
+        assert release_unused(labeler=alice, campaign=campaign, pks=pks, until=until, now=NOW) == 1
         assert Assignment.objects.get(pk=pks[0]).labeler == alice
 
     def test_a_paused_campaign_gives_nothing_ahead(self, alice, campaign, fill):
@@ -422,7 +422,7 @@ def test_a_slot_given_back_far_behind_is_taken_before_nothing_is(
     for _ in range(3):
         judge(alice, campaign, now=NOW)
     assert claim_next(labeler=alice, campaign=campaign, now=NOW) is None
-    release(assignment=held, labeler=bob)
+    release(assignment=held, labeler=bob, now=NOW)
     assert claim_next(labeler=alice, campaign=campaign, now=NOW) == held
 
 

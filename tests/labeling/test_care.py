@@ -57,7 +57,7 @@ class TestOptOuts:
     def test_what_was_opted_out_of_goes_to_others_only(self, alice, bob, harmful, add_pair):
         Membership.objects.filter(user=bob).delete()  # nobody else to leave a pair for
         violent, hateful = add_pair(harmful, "violence"), add_pair(harmful, "hate")
-        set_opt_outs(labeler=alice, categories=["violence"])
+        set_opt_outs(labeler=alice, categories=["violence"], now=NOW)
         assert all_for(alice, harmful) == [hateful]
         assert claim_next(labeler=bob, campaign=harmful, now=NOW) == violent
 
@@ -66,9 +66,9 @@ class TestOptOuts:
     ):
         add_pair(harmful, "")
         add_pair(harmful, "facts")
-        set_opt_outs(labeler=alice, categories=["hate"])
+        set_opt_outs(labeler=alice, categories=["hate"], now=NOW)
         assert claim_next(labeler=alice, campaign=harmful, now=NOW) is None
-        set_opt_outs(labeler=alice, categories=[])
+        set_opt_outs(labeler=alice, categories=[], now=NOW)
         assert claim_next(labeler=alice, campaign=harmful, now=NOW)
 
     def test_a_category_of_prompts_is_kept_away_in_a_campaign_that_does_not_warn_of_it(
@@ -76,7 +76,7 @@ class TestOptOuts:
     ):
         add_pair(campaign, "violence")
         facts = add_pair(campaign, "facts")
-        set_opt_outs(labeler=alice, categories=["violence"])
+        set_opt_outs(labeler=alice, categories=["violence"], now=NOW)
         assert claim_next(labeler=alice, campaign=campaign, now=NOW) == facts
 
     def test_what_is_held_of_it_goes_back_at_once(self, alice, bob, harmful, add_pair):
@@ -84,19 +84,19 @@ class TestOptOuts:
         all_for(alice, harmful)
         claim_next(labeler=alice, campaign=harmful, now=NOW)
         assert Assignment.objects.get(pk=violent.pk).labeler == alice
-        set_opt_outs(labeler=alice, categories=["violence"])
+        set_opt_outs(labeler=alice, categories=["violence"], now=NOW)
         assert Assignment.objects.get(pk=violent.pk).labeler is None
         assert claim_next(labeler=alice, campaign=harmful, now=NOW) == hateful
 
     def test_an_answer_that_was_given_stays(self, alice, harmful, add_pair):
         add_pair(harmful, "violence")
         given = judge(alice, harmful)
-        set_opt_outs(labeler=alice, categories=["violence"])
+        set_opt_outs(labeler=alice, categories=["violence"], now=NOW)
         assert Assignment.objects.get(pk=given.assignment_id).labeler == alice
 
     def test_opting_out_twice_or_of_nothing_named_is_impossible(self, alice):
-        set_opt_outs(labeler=alice, categories=["hate"])
-        set_opt_outs(labeler=alice, categories=["hate"])
+        set_opt_outs(labeler=alice, categories=["hate"], now=NOW)
+        set_opt_outs(labeler=alice, categories=["hate"], now=NOW)
         assert OptOut.objects.count() == 1
         for category in ("hate", ""):
             with pytest.raises(IntegrityError), transaction.atomic():
@@ -302,7 +302,7 @@ class TestTheWarning:
     def test_who_opted_out_of_what_is_left_reads_why_nothing_waits(
         self, client, work, harmful, alice
     ):
-        set_opt_outs(labeler=alice, categories=["hate"])
+        set_opt_outs(labeler=alice, categories=["hate"], now=NOW)
         self.begin(client, harmful)
         page = " ".join(work().content.decode().split())
         assert "No pair is waiting for you here" in page
@@ -325,7 +325,7 @@ def test_simulated_labelers_read_the_warning_and_stop_at_the_limit(
 def test_a_pair_that_was_opted_out_of_in_another_tab_takes_no_answer(alice, harmful, add_pair):
     held = add_pair(harmful, "hate")
     assert claim_next(labeler=alice, campaign=harmful, now=NOW) == held
-    set_opt_outs(labeler=alice, categories=["hate"])
+    set_opt_outs(labeler=alice, categories=["hate"], now=NOW)
     with pytest.raises(errors.LeaseExpired):
         record_judgment(
             assignment=held,

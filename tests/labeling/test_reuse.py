@@ -68,14 +68,14 @@ def test_no_pair_gets_more_opinions_than_wanted(lost, alice, bob, campaign):
 
 def test_its_own_slot_serves_when_it_is_free_again(lost, alice, bob):
     Assignment.objects.exclude(pk=lost.pk).delete()
-    release(assignment=lost, labeler=bob)
+    release(assignment=lost, labeler=bob, now=NOW)
     assert reuse(lost, alice).assignment == lost
 
 
 def test_what_is_held_of_the_pair_the_other_way_round_is_given_back(lost, alice, bob, campaign):
     Assignment.objects.exclude(pk=lost.pk).update(first_on_left=False)
     other = claim_next(labeler=alice, campaign=campaign, now=LATE)
-    release(assignment=lost, labeler=bob)
+    release(assignment=lost, labeler=bob, now=NOW)
     assert reuse(lost, alice).assignment == lost
     assert Assignment.objects.get(pk=other.pk).labeler is None
 

@@ -32,7 +32,7 @@ def test_an_answer_that_lost_its_pair_is_used_again_once_the_pair_is_free(
     expect(page.get_by_role("alert")).to_contain_text("no further opinion is wanted")
     expect(again).to_be_focused()
 
-    release(assignment=taken, labeler=bob)
+    release(assignment=taken, labeler=bob, now=timezone.now())
     page.reload()
     again.focus()
     page.keyboard.press("Enter")
