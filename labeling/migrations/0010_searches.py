@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0008_care"),
+        ("labeling", "0009_prompt_images"),
     ]
 
     operations = [
