@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import sqrt
 
 from scipy.stats import binomtest
 
@@ -52,3 +53,38 @@ def win_share(wins: int, losses: int, ties: int) -> Share | None:
     careful = share(wins + ties // 2, trials)
     assert careful is not None
     return Share(value, careful.low, careful.high, trials)
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much more often the one was right than the other, both on the same trials."""
+
+    value: float
+    low: float  # of a 95 % interval
+    high: float
+    p: float  # how likely a difference at least this large is between equals
+    trials: int
+
+
+def paired_difference(only_one: int, only_other: int, trials: int) -> PairedDifference | None:
+    """Compare two judges on the same trials; None when there are none.
+
+    Trials on which both are right or both wrong say nothing about who is better: between equals
+    the others fall to either side like a coin (McNemar 1947, exact). The interval is that of
+    Agresti and Min 2005 (Statistics in Medicine 24:729), Wald's after half a trial was added to
+    each of the four cells.
+    """
+    if not trials:
+        return None
+    differing = only_one + only_other
+    p = float(binomtest(only_one, differing).pvalue) if differing else 1.0
+    one, other, total = only_one + 0.5, only_other + 0.5, trials + 2
+    middle = (one - other) / total
+    error = sqrt(one + other - (one - other) ** 2 / total) / total
+    return PairedDifference(
+        (only_one - only_other) / trials,
+        max(-1.0, middle - 1.96 * error),
+        min(1.0, middle + 1.96 * error),
+        p,
+        trials,
+    )

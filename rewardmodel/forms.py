@@ -1,9 +1,10 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from labeling.forms import generating_policies
+from rewardmodel.models import RewardModel
 
 # The training program's own choices, with words; the web process can't load it (torch).
 LOSSES = [
@@ -33,3 +34,16 @@ class TrainForm(forms.Form):
             for name in ("loss", "epochs", "learning_rate")
             if self.cleaned_data[name] not in (None, "")
         }
+
+
+class CompareForm(forms.Form):
+    """Another model of the same campaign."""
+
+    other = forms.ModelChoiceField(queryset=RewardModel.objects.none(), label=_("Compare with"))
+
+    def __init__(self, *args: Any, runs: list[RewardModel], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ModelChoiceField[RewardModel]", self.fields["other"])
+        field.queryset = RewardModel.objects.filter(pk__in=[run.pk for run in runs])
+        field.empty_label = None
+        self.any = bool(runs)

@@ -9,6 +9,9 @@ urlpatterns = [
     path("reward-models/", views.index, name="list"),
     path("reward-models/<int:pk>/", views.detail, name="run"),
     path("reward-models/<int:pk>/live/", views.live, name="live"),
+    path("reward-models/<int:pk>/card/", views.card, name="card"),
+    path("reward-models/<int:pk>/compare/", views.compare, name="compare"),
+    path("reward-models/<int:pk>/pairs/<int:comparison>/", views.pair, name="pair"),
     path("reward-models/<int:pk>/cancel/", views.cancel, name="cancel"),
     path("snapshots/<int:pk>/reward-model/", views.train, name="train"),
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,11 +13,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import errors
 from labeling.access import require_engineer
-from labeling.models import Snapshot
+from labeling.models import Comparison, Judgment, Snapshot
 from labeling.requests import SignedIn
-from rewardmodel.forms import TrainForm
+from rewardmodel.forms import CompareForm, TrainForm
+from rewardmodel.measured import charts, slices
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
+from rewardmodel.selectors.predictions import (
+    comparable,
+    digest,
+    duel,
+    model_card,
+    predictions,
+)
 from rewardmodel.services.reward_models import start_reward_model
 from rewardmodel.services.runs import cancel as cancel_run
 from rewardmodel.watching import Curve, curves, log_tail
@@ -118,8 +126,102 @@ def stop(request: SignedIn, run: TrainingRun) -> None:
         messages.success(request, _("The run is being stopped."))
 
 
+@login_required
+@require_safe
+def card(request: SignedIn, pk: int) -> HttpResponse:
+    """The model card, as it lies beside the weights."""
+    require_engineer(request.user)
+    run = _finished(pk)
+    text = model_card(run)
+    if not text:
+        raise Http404
+    return render(request, "rewardmodel/card.html", {"run": run, "text": text})
+
+
+@login_required
+@require_safe
+def compare(request: SignedIn, pk: int) -> HttpResponse:
+    """This model beside another one, on the pairs both have held out."""
+    require_engineer(request.user)
+    run = _finished(pk)
+    form = CompareForm(request.GET or None, runs=comparable(run))
+    result = duel(run, form.cleaned_data["other"]) if form.is_bound and form.is_valid() else None
+    return render(
+        request,
+        "rewardmodel/compare.html",
+        {"run": run, "form": form, "duel": result},
+        status=422 if form.is_bound and not form.is_valid() else 200,
+    )
+
+
+@login_required
+@require_safe
+def pair(request: SignedIn, pk: int, comparison: int) -> HttpResponse:
+    """One held-out pair: what people said about it, and what the model says."""
+    require_engineer(request.user)
+    run = _finished(pk)
+    shown = get_object_or_404(
+        Comparison.objects.select_related("prompt", "first__policy", "second__policy"),
+        pk=comparison,
+        campaign=run.snapshot.campaign_id,
+    )
+    said = predictions(run).get(shown.pk)
+    if said is None:
+        raise Http404
+    answers = run.snapshot.judgments.filter(comparison=shown).order_by("id")
+    chosen_first = digest(shown.first.text) == said["chosen"]
+    scores = said["scores"] if chosen_first else said["scores"][::-1]
+    return render(
+        request,
+        "rewardmodel/pair.html",
+        {
+            "run": run,
+            "comparison": shown,
+            "sides": [(_("First"), shown.first, scores[0]), (_("Second"), shown.second, scores[1])],
+            "answers": [(answer, in_words(answer)) for answer in answers],
+        },
+    )
+
+
+def _finished(pk: int) -> RewardModel:
+    return get_object_or_404(
+        RewardModel.objects.select_related("snapshot__campaign", "base"),
+        pk=pk,
+        status=RewardModel.Status.SUCCEEDED,
+    )
+
+
+def in_words(answer: Judgment) -> str:
+    """An answer about (first, second), as people read it."""
+    if answer.preference == 0:
+        return str(Judgment.Equal(answer.equal).label)
+    side = _("first") if answer.preference < 0 else _("second")
+    return _("%(side)s is better, strength %(strength)d") % {
+        "side": side,
+        "strength": abs(answer.preference),
+    }
+
+
 def watched(pk: int) -> dict[str, Any]:
     run = get_object_or_404(
         RewardModel.objects.select_related("snapshot__campaign", "base", "created_by"), pk=pk
     )
-    return {"run": run, "charts": curves(run, CURVES), "log": log_tail(run)}
+    context = {"run": run, "charts": curves(run, CURVES), "log": log_tail(run)}
+    if run.status == RewardModel.Status.SUCCEEDED:
+        context |= {
+            "slices": slices(run.figures),
+            "measured": charts(run.figures),
+            "disagreements": _disagreements(run),
+            "others": CompareForm(runs=comparable(run)),
+        }
+    return context
+
+
+def _disagreements(run: RewardModel) -> list[dict[str, Any]]:
+    """Pairs on which the model contradicts confident people, each with its question."""
+    rows = run.figures.get("report", {}).get("disagreements", [])
+    known = Comparison.objects.filter(
+        pk__in=[row["id"] for row in rows], campaign=run.snapshot.campaign_id
+    ).select_related("prompt")
+    prompts = {comparison.pk: comparison.prompt for comparison in known}
+    return [{**row, "prompt": prompts[row["id"]]} for row in rows if row["id"] in prompts]

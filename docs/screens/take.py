@@ -71,9 +71,11 @@ def server() -> Iterator[tuple[str, object]]:
 
 def pages(scene: object) -> dict[str, tuple[str, str]]:
     """Name of the picture -> (who looks, address)."""
+    from tests.pages.judge_scene import held_out, leave_behind
     from tests.pages.scene import Scene, unfinished
 
     assert isinstance(scene, Scene)
+    leave_behind(scene.reward_model, held_out(scene))
     running = unfinished(scene)
     return {
         "login": ("", "/accounts/login/"),

@@ -33,7 +33,10 @@ def model_card(
         "Reads a conversation and a response and gives a number: how much the people who judged "
         "would like it. 0 is the average held-out response, 1 a standard deviation above it.",
         "## Data",
-        _table(["", ""], [(name.replace("_", " "), f"`{_safe(v)}`") for name, v in about.items()]),
+        _table(
+            ["Of", "Value"],
+            [(name.replace("_", " "), f"`{_safe(v)}`") for name, v in about.items()],
+        ),
         f"{found['train_pairs']} pairs to learn from, {found['test_pairs']} held out, by prompt. "
         f"{found['undecided_pairs']} pairs were undecided"
         + (" and learned from." if "tie_share" in found else " and left out."),

@@ -14,6 +14,7 @@ from labeling.models import Campaign, Judgment, Policy, Snapshot
 from rewardmodel.models import RewardModel
 from rlhf.models import ResponseRequest, Round
 from tests.cast import PASSWORD, judge
+from tests.pages.judge_scene import held_out, leave_behind, rival
 from tests.pages.scene import Scene, set_scene, unfinished
 
 
@@ -26,6 +27,8 @@ def scene(db: None, settings: Any, tmp_path: Any) -> Scene:
 def addresses(scene: Scene) -> list[str]:
     """Every page, as the engineer sees them."""
     running = unfinished(scene)
+    leave_behind(scene.reward_model, held_out(scene))
+    compare = reverse("rewardmodel:compare", args=[scene.reward_model.pk])
     return [
         "/",
         reverse("labeling:choose"),
@@ -39,6 +42,10 @@ def addresses(scene: Scene) -> list[str]:
         reverse("rewardmodel:list"),
         reverse("rewardmodel:run", args=[scene.reward_model.pk]),
         reverse("rewardmodel:run", args=[running.pk]),
+        reverse("rewardmodel:card", args=[scene.reward_model.pk]),
+        compare,
+        f"{compare}?other={rival(scene).pk}",
+        reverse("rewardmodel:pair", args=[scene.reward_model.pk, held_out(scene)[0].pk]),
         reverse("rewardmodel:train", args=[scene.reward_model.snapshot_id]),
         reverse("rlhf:policies"),
         reverse("rlhf:policy", args=[scene.child.pk]),
