@@ -21,6 +21,13 @@ class TrainForm(forms.Form):
         queryset=generating_policies(), label=_("Trunk from"), empty_label=None
     )
     loss = forms.ChoiceField(choices=LOSSES, required=False, label=_("Loss"))
+    heads = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=32,
+        label=_("Heads"),
+        help_text=_("From two on, the model also says how unsure it is; five are usual."),
+    )
     epochs = forms.IntegerField(
         required=False, min_value=1, max_value=20, label=_("Passes over the pairs")
     )
@@ -31,7 +38,7 @@ class TrainForm(forms.Form):
     def config(self) -> dict[str, Any]:
         return {
             name: self.cleaned_data[name]
-            for name in ("loss", "epochs", "learning_rate")
+            for name in ("loss", "heads", "epochs", "learning_rate")
             if self.cleaned_data[name] not in (None, "")
         }
 

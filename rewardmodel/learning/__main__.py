@@ -30,7 +30,7 @@ from rewardmodel.learning.rundirectory import (
     Stopped,
     write_text,
 )
-from rewardmodel.learning.training import Learner, RewardTraining, score, train
+from rewardmodel.learning.training import Learner, RewardTraining, opinions, train
 
 # program and trunk, and where the pairs come from, for the model card
 NOT_OF_THE_ALGORITHM = ("program", "model", "about")
@@ -131,7 +131,7 @@ def _learner(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trunk = load_trunk(folder, config.trunk_share)
-    model = RewardModel(trunk, chat.padding, packing=config.packing).to(device)
+    model = RewardModel(trunk, chat.padding, packing=config.packing, heads=config.heads).to(device)
     learner = Learner(config, model, train_set.examples)
     checkpoint = run.newest_checkpoint()
     if checkpoint is not None:
@@ -157,7 +157,8 @@ def _finish(
     learned, held_out = (
         [example.pair for example in each.examples] for each in (train_set, test_set)
     )
-    scores = score(learner, test_set.examples, config).numpy()  # (n, 2)
+    said = opinions(learner, test_set.examples, config).numpy()  # (n, 2, k)
+    scores = said.mean(-1)  # (n, 2)
     found: dict[str, Any] = dict(figures(scores, learned, held_out))
     tie = 0.0
     if config.loss in TIE_LOSSES:
@@ -180,11 +181,12 @@ def _finish(
         tokenizer_hash=chat.tokenizer_hash(),
         loss=config.loss,
         tie=tie,
+        head_means=said.mean((0, 1)).tolist(),
     )
     with run.result(found) as folder:
         save_artifact(folder, model, chat, card)
-        said = predictions((scores - card.mean) / card.std, held_out)
-        write_text(folder / "predictions.jsonl", "".join(json.dumps(row) + "\n" for row in said))
+        rows = predictions((scores - card.mean) / card.std, held_out)
+        write_text(folder / "predictions.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         write_text(folder / "README.md", model_card(found, config, card, settings.get("about", {})))
 
 

@@ -8,7 +8,7 @@ tokenizer files                  the tokenizer and its chat template
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -36,6 +36,8 @@ class Card:
     tokenizer_hash: str
     loss: str = "bradley-terry"  # which probabilities follow from the lead of raw scores
     tie: float = 0.0  # nu of Davidson or eta of Rao-Kupper, for raw leads
+    # raw score that each head gives the average held-out response; empty where there is one head
+    head_means: list[float] = field(default_factory=list)
 
 
 def save_artifact(folder: Path, model: RewardModel, chat: Chat, card: Card) -> None:
@@ -86,7 +88,13 @@ class Scorer:
         prompts = [self.chat.prompt(messages) for messages in conversations]
         return self.score_tokens(prompts, [self.chat.response(text) for text in responses])
 
-    @torch.no_grad()
+    def judge(
+        self, conversations: Sequence[Sequence[Message]], responses: Sequence[str]
+    ) -> list[tuple[float, float | None]]:
+        """Scores as `score` gives them, each with its uncertainty, see `judge_tokens`."""
+        prompts = [self.chat.prompt(messages) for messages in conversations]
+        return self.judge_tokens(prompts, [self.chat.response(text) for text in responses])
+
     def score_tokens(
         self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
     ) -> list[float]:
@@ -99,6 +107,18 @@ class Scorer:
         Returns:
             One score for each response. Equal prompts are computed once.
         """
+        return [score for score, _ in self.judge_tokens(prompts, responses)]
+
+    @torch.no_grad()
+    def judge_tokens(
+        self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+    ) -> list[tuple[float, float | None]]:
+        """Normalised scores as `score_tokens` gives them, each with its uncertainty.
+
+        The uncertainty is the standard deviation of the heads' scores, in the unit of the score;
+        None where there is one head. A preference leaves each head a level of its own, so the
+        level that a head has on held-out responses is taken off first.
+        """
         members: dict[tuple[int, ...], list[int]] = {}
         ended = [self.chat.ended(response) for response in responses]
         for number, prompt in enumerate(prompts):
@@ -106,14 +126,17 @@ class Scorer:
             members.setdefault(tuple(prompt[-room:]), []).append(number)
         groups = [Group([*p], [ended[n] for n in numbers]) for p, numbers in members.items()]
         order = list(members.values())
-        scores = [0.0] * len(responses)
+        means = torch.tensor(self.card.head_means or [self.card.mean])  # (k,)
+        judged: list[tuple[float, float | None]] = [(0.0, None)] * len(responses)
         for part in passes(groups, self.tokens_per_pass):
             with autocast(self.model.device, self.card.precision):
-                raw = self.model(self.model.batch([groups[number] for number in part]))  # (S,)
+                features = self.model.features(self.model.batch([groups[n] for n in part]))
+            seen = (self.model.opinions(features).cpu() - means) / self.card.std  # (S, k)
+            spread = seen.std(1).tolist() if seen.shape[1] > 1 else [None] * len(seen)
             numbers = [number for place in part for number in order[place]]
-            for number, value in zip(numbers, raw.tolist(), strict=True):
-                scores[number] = (value - self.card.mean) / self.card.std
-        return scores
+            for number, value, unsure in zip(numbers, seen.mean(1).tolist(), spread, strict=True):
+                judged[number] = (value, unsure)
+        return judged
 
 
 def load_scorer(path: Path, device: torch.device | str = "cpu") -> Scorer:
@@ -127,8 +150,9 @@ def load_scorer(path: Path, device: torch.device | str = "cpu") -> Scorer:
         raise ValueError(f"There is no reward model in {path}; name the result of a training run.")
     card = Card(**json.loads((path / "reward.json").read_text(encoding="utf-8")))
     chat = Chat(AutoTokenizer.from_pretrained(path))
-    model = RewardModel(load_trunk(path), chat.padding)
-    model.load_state_dict(load_file(path / "head.safetensors"), strict=False)
+    state = load_file(path / "head.safetensors")
+    model = RewardModel(load_trunk(path), chat.padding, heads=len(state["head.weight"]))
+    model.load_state_dict(state, strict=False)
     scorer = Scorer(model.to(device), chat, card)
     scorer.check_matches(chat.tokenizer)
     return scorer

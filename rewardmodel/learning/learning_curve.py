@@ -65,7 +65,8 @@ def _accuracy(
     loss = config.loss if has_ties else "bradley-terry"
     config = replace(config, evaluate_every=0, loss=loss)
     torch.manual_seed(config.seed)
-    judge = RewardModel(learner.model.trunk, learner.model.padding, packing=config.packing)
+    model = learner.model
+    judge = RewardModel(model.trunk, model.padding, packing=config.packing, heads=config.heads)
     beginner = Learner(config, judge.to(learner.model.device), examples)
     beginner.kept = learner.kept  # the trunk reads nothing again
     for _ in train(config, beginner, examples, []):

@@ -14,21 +14,24 @@ TRAINABLE = ("full", "top", "lora", "head")
 
 
 class RewardModel(nn.Module):
-    """A trunk that reads a conversation, and a head that scores it at its last token."""
+    """A trunk that reads a conversation, and heads that score it at its last token."""
 
-    def __init__(self, trunk: PreTrainedModel, padding: int, *, packing: bool = True) -> None:
-        """Put a new head on a trunk.
+    def __init__(
+        self, trunk: PreTrainedModel, padding: int, *, packing: bool = True, heads: int = 1
+    ) -> None:
+        """Put new heads on a trunk.
 
         Args:
             trunk: a decoder without language model head; dropout is switched off.
             padding: token number used when batches are padded.
             packing: compute a prompt once for all its responses. Same scores, less work.
+            heads: how many, each begun elsewhere; the score is their mean.
         """
         super().__init__()
         self.trunk = trunk
         self.padding = padding
         self.packing = packing
-        self.head = nn.Linear(trunk.config.hidden_size, 1)
+        self.head = nn.Linear(trunk.config.hidden_size, heads)
         self.register_buffer("shift", torch.zeros(trunk.config.hidden_size))
         self.register_buffer("scale", torch.ones(trunk.config.hidden_size))
         # of a loss with ties: see losses.TIE_LOSSES; learns only where the run has such a loss
@@ -73,8 +76,12 @@ class RewardModel(nn.Module):
 
     def judge(self, features: Tensor) -> Tensor:
         """Scores, (...), from what the trunk made of responses, (..., h)."""
+        return self.opinions(features).mean(-1)
+
+    def opinions(self, features: Tensor) -> Tensor:
+        """The score of each head, (..., k), from what the trunk made of responses, (..., h)."""
         with torch.autocast(features.device.type, enabled=False):
-            return self.head((features - self.shift) * self.scale).squeeze(-1)
+            return self.head((features - self.shift) * self.scale)
 
     def standardise(self, features: Tensor) -> None:
         """Make the head see mean 0 and spread 1 in each feature of these responses, (S, h).

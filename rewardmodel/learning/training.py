@@ -49,6 +49,7 @@ class RewardTraining:
     trainable: str = "head"  # which parameters learn: full, top, lora or head
     top_layers: int = 8  # layers that learn when trainable is "top"
     lora_rank: int = 16  # of the matrices when trainable is "lora"
+    heads: int = 1  # that score; from two on, how far they differ tells how unsure the model is
     trunk_share: float = 0.0  # share of the layers that is used, from the first; 0: see RECIPES
     epochs: int = 0  # passes over the pairs; 0: see RECIPES
     learning_rate: float = 0.0  # highest, after the warm-up; 0: see RECIPES
@@ -82,7 +83,7 @@ class RewardTraining:
         _check_choice("loss", self.loss, LOSSES)
         _check_choice("schedule", self.schedule, SCHEDULES)
         _check_choice("precision", self.precision, PRECISIONS)
-        for name in ("epochs", "batch_size", "tokens_per_pass", "top_layers", "lora_rank"):
+        for name in ("epochs", "batch_size", "tokens_per_pass", "top_layers", "lora_rank", "heads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if not self.learning_rate > 0 or not self.max_grad_norm > 0 or self.ridge < 0:
@@ -170,10 +171,15 @@ class Learner:
 
     def scores(self, examples: Sequence[Example]) -> Tensor:
         """Scores of chosen and rejected responses, (b, 2), of examples that fit into one pass."""
+        return self.opinions(examples).mean(-1)
+
+    def opinions(self, examples: Sequence[Example]) -> Tensor:
+        """What each head scores the two responses, (b, 2, k), of examples that fit into a pass."""
         if self.kept is not None:
-            return self.model.judge(self._features(examples, self.kept))
+            return self.model.opinions(self._features(examples, self.kept))
         with autocast(self.model.device, self.config.precision):
-            return self.model(self.model.batch([e.group for e in examples])).view(-1, 2)
+            features = self.model.features(self.model.batch([e.group for e in examples]))
+            return self.model.opinions(features).unflatten(0, (-1, 2))
 
     @torch.no_grad()
     def _features(self, examples: Sequence[Example], kept: dict[int, Tensor]) -> Tensor:
@@ -300,15 +306,36 @@ def _gradients(
     losses, scores = [], []
     for numbers in passes([example.group for example in batch], config.tokens_per_pass):
         part = [batch[number] for number in numbers]
-        seen = learner.scores(part)  # (b, 2)
-        shares = pair_losses(config, seen, part, learner.model.tie) / total  # (b,)
+        seen = learner.opinions(part)  # (b, 2, k)
+        tie = learner.model.tie
+        each = [pair_losses(config, opinion, part, tie) for opinion in seen.unbind(-1)]
+        shares = (torch.stack(each, 1) * draws(config, part).to(seen)).mean(1) / total  # (b,)
         shares.sum().backward()
         losses.append(shares.detach())
-        scores.append(seen.detach()[[example.pair.decided for example in part]])
+        scores.append(seen.detach().mean(-1)[[example.pair.decided for example in part]])
     if learner.kept is not None:
-        weights = learner.model.head.weight
-        (config.ridge / 2 / learner.pairs * weights.square().sum()).backward()
+        weights = learner.model.head.weight  # (k, h)
+        (config.ridge / 2 / learner.pairs * weights.square().sum(1).mean()).backward()
     return torch.cat(losses), torch.cat(scores)
+
+
+def draws(config: RewardTraining, examples: Sequence[Example]) -> Tensor:
+    """How often each head has each pair in its own sample of the pairs, (b, k).
+
+    Heads that begin elsewhere and learn from other samples differ where the pairs leave open what
+    is right. Counts are Poisson with mean 1, a bootstrap that needs no look at the other pairs, and
+    depend on seed, pair and head alone, so that every epoch has the same ones. A lone head has
+    every pair once.
+
+    Source: Oza and Russell 2001, Online Bagging and Boosting.
+    """
+    if config.heads == 1:
+        return torch.ones(len(examples), 1)
+    counts = [
+        np.random.default_rng([config.seed, example.pair.id]).poisson(1, config.heads)
+        for example in examples
+    ]
+    return torch.tensor(np.array(counts), dtype=torch.float32)
 
 
 def pair_losses(
@@ -336,13 +363,18 @@ def pair_losses(
     return weight * (losses + config.centring * centring_penalty(chosen, rejected))
 
 
-@torch.no_grad()
 def score(learner: Learner, examples: Sequence[Example], config: RewardTraining) -> Tensor:
     """Scores of chosen and rejected responses, (n, 2), on the CPU, not normalised."""
-    scores = torch.zeros(len(examples), 2)
+    return opinions(learner, examples, config).mean(-1)
+
+
+@torch.no_grad()
+def opinions(learner: Learner, examples: Sequence[Example], config: RewardTraining) -> Tensor:
+    """What each head scores the two responses, (n, 2, k), on the CPU, not normalised."""
+    found = torch.zeros(len(examples), 2, config.heads)
     for numbers in passes([example.group for example in examples], config.tokens_per_pass):
-        scores[numbers] = learner.scores([examples[number] for number in numbers]).cpu()
-    return scores
+        found[numbers] = learner.opinions([examples[number] for number in numbers]).cpu()
+    return found
 
 
 def accuracy(scores: Tensor) -> float:
