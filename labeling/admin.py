@@ -10,14 +10,18 @@ from labeling.models import (
     Assignment,
     Campaign,
     CampaignPolicy,
+    Chat,
+    ChatTurn,
     Comparison,
     DiscardedPair,
+    Image,
     Judgment,
     Membership,
     OptOut,
     Policy,
     PreferenceImport,
     Prompt,
+    PromptImage,
     Response,
     Search,
     Skip,
@@ -121,6 +125,30 @@ class ComparisonAdmin(ReadOnlyAdmin):
     list_display = ["id", "campaign", "prompt", "created_at"]
     list_filter = ["campaign"]
     list_select_related = ["campaign", "prompt"]
+
+
+@admin.register(Chat)
+class ChatAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "labeler", "created_at", "ended_at"]
+    list_filter = ["campaign"]
+    list_select_related = ["campaign", "labeler"]
+
+
+@admin.register(ChatTurn)
+class ChatTurnAdmin(ReadOnlyAdmin):
+    list_display = ["id", "chat", "number", "problem"]
+    list_select_related = ["chat"]
+
+
+@admin.register(Image)
+class ImageAdmin(ReadOnlyAdmin):
+    list_display = ["digest", "width", "height", "created_at"]
+
+
+@admin.register(PromptImage)
+class PromptImageAdmin(ReadOnlyAdmin):
+    list_display = ["prompt", "image"]
+    list_select_related = ["prompt", "image"]
 
 
 @admin.register(DiscardedPair)
