@@ -114,8 +114,9 @@ class Assignment(models.Model):
             ),
             # and begins behind what the labeler had, however much that is.
             models.Index(fields=["labeler", "campaign", "id"], name="assignment_had"),
+            # In order, or PostgreSQL reads through all that the labeler had to find the first held.
             models.Index(
-                fields=["labeler", "campaign"],
+                fields=["labeler", "campaign", "id"],
                 name="assignment_held",
                 condition=Q(answered_at__isnull=True, labeler__isnull=False),
             ),

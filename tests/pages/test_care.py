@@ -1,5 +1,7 @@
 """Harmful content and breaks on the labeling page, by the keyboard alone."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -25,6 +27,8 @@ def begun(open_work, alice, harmful):
     expect(page.get_by_role("heading", name="Before you begin")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.locator("details.veil.blurs")).to_be_visible()
+    # Once the next pairs are here, what follows an answer does not depend on the server's pace.
+    expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", re.compile("[1-9]"))
     return page
 
 
