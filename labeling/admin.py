@@ -69,7 +69,7 @@ class MembershipInline(admin.TabularInline):
 
 @admin.register(Campaign)
 class CampaignAdmin(admin.ModelAdmin):
-    list_display = ["name", "status", "overlap", "created_at", "created_by"]
+    list_display = ["name", "kind", "status", "overlap", "created_at", "created_by"]
     list_filter = ["status"]
     search_fields = ["name"]
     inlines = [CampaignPolicyInline, MembershipInline]

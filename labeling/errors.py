@@ -52,6 +52,10 @@ class ReasonMissing(AnswerNotOffered):
     """A preference this strong needs a reason here; write in a few words what decides it."""
 
 
+class NotAChat(Refused):
+    """Labelers judge pairs in this campaign and hold no conversations; go on with its pairs."""
+
+
 class ConversationMovedOn(Refused):
     """This conversation went on in another tab; this is how it stands now."""
 

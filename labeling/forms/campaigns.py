@@ -147,6 +147,12 @@ class CampaignForm(forms.ModelForm):
 class NewCampaignForm(CampaignForm):
     """A campaign with what it asks about: prompts, and the policies that answer them."""
 
+    kind = forms.ChoiceField(
+        choices=Campaign.Kind.choices,
+        initial=Campaign.Kind.COMPARISON,
+        label=_("Kind"),
+        help_text=_("It stays as it is once the campaign is made."),
+    )
     categories = forms.MultipleChoiceField(
         required=False, widget=forms.CheckboxSelectMultiple, label=_("Prompts from the library")
     )
@@ -180,6 +186,14 @@ class NewCampaignForm(CampaignForm):
             )
             for category, count in library_categories()
         ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        self.instance.kind = cleaned.get("kind", Campaign.Kind.COMPARISON)
+        answer = cleaned.get("policies")
+        if self.instance.kind == Campaign.Kind.CHAT and answer is not None and not answer:
+            self.add_error("policies", _("In a live chat policies answer: choose one or two."))
+        return cleaned
 
     def clean_new_prompts(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["new_prompts"].splitlines()]

@@ -19,7 +19,12 @@ class Campaign(models.Model):
         PAUSED = "paused"  # open -> paused; leases already given may still be answered
         CLOSED = "closed"  # open or paused -> closed; final
 
+    class Kind(models.TextChoices):
+        COMPARISON = "comparison", _("Pairs: labelers judge two responses to a given prompt")
+        CHAT = "chat", _("Live chat: labelers write, two policies answer, turn by turn")
+
     name = models.CharField(max_length=120, unique=True)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.COMPARISON)
     guidelines = models.TextField(blank=True)  # Markdown
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
     overlap = models.PositiveSmallIntegerField(
@@ -100,6 +105,9 @@ class Campaign(models.Model):
                 condition=Q(status__in=["draft", "open", "paused", "closed"]),
             ),
             models.CheckConstraint(
+                name="campaign_kind_is_known", condition=Q(kind__in=["comparison", "chat"])
+            ),
+            models.CheckConstraint(
                 name="campaign_asks_at_least_one_labeler", condition=Q(overlap__gte=1)
             ),
             models.CheckConstraint(
@@ -143,6 +151,11 @@ class Campaign(models.Model):
     def asks_reason(self, preference: int) -> bool:
         """Whether a preference of this strength, on either side, needs a reason. 0 never does."""
         return self.rationale_from is not None and abs(preference) >= self.rationale_from
+
+    @property
+    def gives_out_pairs(self) -> bool:
+        """What a chat compares belongs to the labeler who led it, and nobody else is asked."""
+        return self.status == self.Status.OPEN and self.kind == self.Kind.COMPARISON
 
     @property
     def takes_answers(self) -> bool:

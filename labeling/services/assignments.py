@@ -34,7 +34,7 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
     Raises:
         ExposureReached: there is work, but no more of this kind today.
     """
-    if campaign.status != Campaign.Status.OPEN:
+    if not campaign.gives_out_pairs:
         return None
     take_turns(labeler)
     held = welcome_to(labeler, campaign, held_by(labeler, campaign))
@@ -62,7 +62,7 @@ def claim_ahead(
     Raises:
         ExposureReached: nothing is held, and no more of this kind is given out today.
     """
-    if campaign.status != Campaign.Status.OPEN:
+    if not campaign.gives_out_pairs:
         return []
     take_turns(labeler)
     welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))

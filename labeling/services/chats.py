@@ -48,9 +48,11 @@ def say(
     was stored the first time.
 
     Raises:
-        KeyReused, CampaignNotOpen, ConversationMovedOn, ConversationTooLong, MessageRefused,
-        NobodyAnswers.
+        NotAChat, KeyReused, CampaignNotOpen, ConversationMovedOn, ConversationTooLong,
+        MessageRefused, NobodyAnswers.
     """
+    if campaign.kind != Campaign.Kind.CHAT:
+        raise errors.NotAChat
     _take_turns(labeler)
     text = text.replace("\r\n", "\n").strip()
     stored = ChatTurn.objects.filter(client_key=client_key).select_related("chat", "prompt").first()

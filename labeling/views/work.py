@@ -58,6 +58,8 @@ def work(request: SignedIn, pk: int) -> HttpResponse:
     now = timezone.now()
     if sittings.warning_unread(request, campaign, now):
         return show(request, campaign, None, warning=True)
+    if campaign.kind == Campaign.Kind.CHAT:
+        return redirect("rlhf:chat", campaign.pk)
     try:
         assignment = claim_next(labeler=request.user, campaign=campaign, now=now)
     except errors.ExposureReached as reached:

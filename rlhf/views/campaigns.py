@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.access import campaign_for, require_engineer
-from labeling.models import Membership
+from labeling.models import Campaign, Membership
 from labeling.requests import SignedIn
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
@@ -35,6 +35,9 @@ def generation(request: SignedIn, pk: int) -> HttpResponse:
 def request_pairs(request: SignedIn, pk: int) -> HttpResponse:
     """Ask the campaign's policies for responses to its prompts; pairs are made from them."""
     campaign = campaign_for(request.user, pk, MANAGER)
+    if campaign.kind == Campaign.Kind.CHAT:
+        messages.error(request, _("In a live chat labelers ask themselves; open the campaign."))
+        return redirect("labeling:campaign", pk)
     if not campaign.entrants.exists():
         messages.error(
             request, _("No policy answers in this campaign; import preferences instead.")

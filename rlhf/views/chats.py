@@ -29,6 +29,8 @@ from rlhf.services.chats import News, stream_answers
 def chat(request: SignedIn, pk: int) -> HttpResponse:
     """The labeler's conversation in one campaign, or the place to begin one."""
     campaign = campaign_for(request.user, pk)
+    if campaign.kind != Campaign.Kind.CHAT:
+        return redirect("labeling:work", campaign.pk)
     if sittings.warning_unread(request, campaign, timezone.now()):
         return redirect("labeling:work", campaign.pk)  # which shows the warning first
     return show(request, campaign)

@@ -5,11 +5,13 @@ import uuid
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from labeling import errors
 from labeling.models import (
     Assignment,
+    Campaign,
     CampaignPolicy,
     ChatTurn,
     Comparison,
@@ -21,7 +23,8 @@ from labeling.models import (
 )
 from labeling.selectors.campaigns import progress
 from labeling.services import chats
-from labeling.services.assignments import claim_next
+from labeling.services.assignments import claim_ahead, claim_next
+from labeling.services.comparisons import create_comparisons
 from labeling.services.exports import preference_rows
 from labeling.services.judgments import Answer
 from labeling.services.snapshots import take_snapshot
@@ -36,6 +39,8 @@ def chat_campaign(campaign, policy):
     other = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
     for entrant in (policy, other):
         CampaignPolicy.objects.create(campaign=campaign, policy=entrant, max_tokens=32)
+    campaign.kind = Campaign.Kind.CHAT
+    campaign.save(update_fields=["kind"])
     return campaign
 
 
@@ -130,6 +135,7 @@ def test_the_sides_are_drawn_anew_for_each_turn_and_kept(chat_campaign, alice):
 
 
 def test_a_campaign_with_one_policy_lets_it_answer_twice(campaign, policy, alice):
+    campaign.kind = Campaign.Kind.CHAT
     CampaignPolicy.objects.create(campaign=campaign, policy=policy)
     turn = say(campaign, alice)
     assert turn.first_policy == turn.second_policy == policy
@@ -268,6 +274,7 @@ def test_a_conversation_ends_at_its_longest(chat_campaign, alice, monkeypatch):
 
 
 def test_nobody_talks_in_a_campaign_that_is_closed_or_without_policies(campaign, alice):
+    campaign.kind = Campaign.Kind.CHAT
     with pytest.raises(errors.NobodyAnswers):
         say(campaign, alice)
     campaign.status = "paused"
@@ -285,3 +292,27 @@ def test_the_database_lets_a_conversation_go_on_only_from_an_answer_to_its_promp
     with pytest.raises(IntegrityError), transaction.atomic():
         ChatTurn.objects.filter(pk=turn.pk).update(picked=elsewhere)
     assert Prompt.objects.count() == 2
+
+
+def test_in_a_campaign_of_pairs_nobody_begins_a_conversation(chat_campaign, alice):
+    Campaign.objects.update(kind=Campaign.Kind.COMPARISON)
+    chat_campaign.refresh_from_db()
+    with pytest.raises(errors.NotAChat):
+        say(chat_campaign, alice)
+
+
+def test_what_a_labeler_takes_back_in_a_chat_is_never_given_to_others(
+    chat_campaign, policy, bob, alice
+):
+    create_comparisons(campaign=chat_campaign, pairs=[pair(ask("Why?"), policy, "One.", "Two.")])
+    assert claim_next(labeler=bob, campaign=chat_campaign, now=timezone.now()) is None
+    assert claim_ahead(labeler=bob, campaign=chat_campaign, at_most=5, now=timezone.now()) == []
+
+
+def test_the_way_to_label_leads_into_the_conversation(client, chat_campaign, alice):
+    client.force_login(alice)
+    chat = reverse("rlhf:chat", args=[chat_campaign.pk])
+    assert client.get(reverse("labeling:work", args=[chat_campaign.pk])).url == chat
+    Campaign.objects.update(kind=Campaign.Kind.COMPARISON)
+    work = reverse("labeling:work", args=[chat_campaign.pk])
+    assert client.get(chat).url == work

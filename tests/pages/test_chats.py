@@ -35,6 +35,8 @@ def chat_campaign(campaign: Campaign, policy: Policy) -> Campaign:
     other = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
     for entrant in (policy, other):
         CampaignPolicy.objects.create(campaign=campaign, policy=entrant, max_tokens=32)
+    campaign.kind = Campaign.Kind.CHAT
+    campaign.save(update_fields=["kind"])
     return campaign
 
 

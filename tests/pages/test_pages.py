@@ -182,6 +182,7 @@ def test_a_manager_makes_a_campaign_and_opens_it(client, scene, policy):
             "lease_minutes": 10,
             "flags": "unsafe, wrong language",
             "labelers": [scene.labeler.pk],
+            "kind": "comparison",
             "new_prompts": "Is the moon far?\n\nWho are you?",
             "policies": [policy.pk],
             "responses": 2,

@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 
 from labeling.models import (
+    Campaign,
     CampaignPolicy,
     ChatTurn,
     Comparison,
@@ -29,6 +30,8 @@ def chat_campaign(campaign, policy):
     other = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
     for entrant in (policy, other):
         CampaignPolicy.objects.create(campaign=campaign, policy=entrant, max_tokens=32)
+    campaign.kind = Campaign.Kind.CHAT
+    campaign.save(update_fields=["kind"])
     return campaign
 
 
