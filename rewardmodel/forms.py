@@ -13,6 +13,12 @@ LOSSES = [
     ("rao-kupper", _("Rao-Kupper: learns from ties, which are differences nobody notices")),
 ]
 
+LABELS = [
+    ("shares", _("Shares of votes")),
+    ("majority", _("The majority, as if it were sure")),
+    ("posterior", _("How likely the majority is right, by how often people disagree")),
+]
+
 
 class TrainForm(forms.Form):
     """What a reward model starts from; empty numbers mean the program's own choice."""
@@ -21,6 +27,7 @@ class TrainForm(forms.Form):
         queryset=generating_policies(), label=_("Trunk from"), empty_label=None
     )
     loss = forms.ChoiceField(choices=LOSSES, required=False, label=_("Loss"))
+    labels = forms.ChoiceField(choices=LABELS, required=False, label=_("Learn from"))
     heads = forms.IntegerField(
         required=False,
         min_value=1,
@@ -38,7 +45,7 @@ class TrainForm(forms.Form):
     def config(self) -> dict[str, Any]:
         return {
             name: self.cleaned_data[name]
-            for name in ("loss", "heads", "epochs", "learning_rate")
+            for name in ("loss", "labels", "heads", "epochs", "learning_rate")
             if self.cleaned_data[name] not in (None, "")
         }
 

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 from rewardmodel.learning.artifact import Card, save_artifact
 from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.evaluation import figures, predictions, report, tie_figures
+from rewardmodel.learning.labels import flip_rate, relabelled
 from rewardmodel.learning.learning_curve import curve_report, learning_curve
 from rewardmodel.learning.losses import TIE_LOSSES, tie_parameter
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
@@ -62,6 +63,11 @@ def _run(run: RunDirectory) -> None:
         settings = run.config()
         config = reward_training(settings)
         pairs = read_pairs(run.rows())
+        # labels are chosen for learning; what people said stays the measure
+        taught = [pair for pair in pairs if pair.split == "train"]
+        learned = relabelled(taught, config.labels)
+        counted = {"flip_rate": flip_rate(taught)} if config.labels == "posterior" else {}
+        pairs = [*learned, *(pair for pair in pairs if pair.split == "test")]
         usable = [pair for pair in pairs if pair.decided or config.loss in TIE_LOSSES]
         check_enough(config, usable)
         folder = model_folder(settings["model"])
@@ -82,8 +88,8 @@ def _run(run: RunDirectory) -> None:
             raise Stopped
 
     with run.stopping_at_once():
-        undecided = sum(not pair.decided for pair in pairs)
-        _finish(run, settings, learner, chat, train_set, test_set, undecided)
+        counted["undecided_pairs"] = sum(not pair.decided for pair in pairs)
+        _finish(run, settings, learner, chat, train_set, test_set, counted)
 
 
 def reward_training(settings: dict[str, Any]) -> RewardTraining:
@@ -148,7 +154,7 @@ def _finish(
     chat: Chat,
     train_set: Fitting,
     test_set: Fitting,
-    undecided: int,
+    counted: dict[str, float],
 ) -> None:
     """Measure on all held-out pairs and write the result."""
     config, model = learner.config, learner.model
@@ -165,7 +171,7 @@ def _finish(
         tie = tie_parameter(model.tie.item())
         found |= tie_figures(scores, learned, held_out, config.loss, model.tie.item())
     found |= {
-        "undecided_pairs": undecided,
+        **counted,
         "truncated_prompts": train_set.truncated_prompts + test_set.truncated_prompts,
         "left_out_pairs": train_set.left_out + test_set.left_out,
         "skipped_steps": learner.skipped,

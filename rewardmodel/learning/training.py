@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from rewardmodel.learning.batches import passes
 from rewardmodel.learning.checkpoints import load_state, save_state
+from rewardmodel.learning.labels import LABELS
 from rewardmodel.learning.losses import (
     LOSSES,
     TIE_LOSSES,
@@ -61,6 +62,7 @@ class RewardTraining:
     warmup: float = 0.05  # share of the steps in which the learning rate rises
     max_grad_norm: float = 1.0  # longer gradients are shortened to this
     loss: str = "bradley-terry"  # or davidson or rao-kupper, which learn from ties too
+    labels: str = "shares"  # of votes; majority; or posterior, with a flip rate from the votes
     label_smoothing: float = 0.0  # share of labels believed to be flipped
     margin_scale: float = 0.0  # by how much scores should differ at full strength; 0 ignores it
     centring: float = 0.01  # pull of the two scores of a pair towards zero (Eisenstein et al.)
@@ -81,6 +83,7 @@ class RewardTraining:
             if not getattr(self, name):
                 object.__setattr__(self, name, value)
         _check_choice("loss", self.loss, LOSSES)
+        _check_choice("labels", self.labels, LABELS)
         _check_choice("schedule", self.schedule, SCHEDULES)
         _check_choice("precision", self.precision, PRECISIONS)
         for name in ("epochs", "batch_size", "tokens_per_pass", "top_layers", "lora_rank", "heads"):

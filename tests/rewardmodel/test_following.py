@@ -232,10 +232,11 @@ def test_too_few_pairs_are_refused_with_the_number_missing(run, policy):
         start_reward_model(snapshot=few, base=policy, by=None)
 
 
-def test_the_page_offers_the_losses_the_program_knows():
-    from rewardmodel.learning import losses
+def test_the_page_offers_the_losses_and_labels_the_program_knows():
+    from rewardmodel.learning import labels, losses
 
     assert tuple(value for value, _ in forms.LOSSES) == losses.LOSSES
+    assert tuple(value for value, _ in forms.LABELS) == labels.LABELS
 
 
 def test_the_page_and_the_program_ask_for_the_same_number_of_pairs():

@@ -172,6 +172,19 @@ def test_ties_reach_the_figures_and_the_result(tiny: Path, tmp_path: Path):
     assert scorer.model.tie.exp().item() == pytest.approx(found["tie_parameter"])
 
 
+def test_labels_are_chosen_for_learning_and_what_people_said_stays_the_measure(
+    tiny: Path, tmp_path: Path
+):
+    rows = planted_rows(150)
+    for row in rows:
+        row |= {"preference": 0.75, "votes": [3, 0, 1]}
+    run = write_run(tmp_path / "run", tiny, rows, **FAST, labels="posterior")
+    assert main(run) == 0
+    assert figures(run)["flip_rate"] == pytest.approx(0.45)  # three and one agree half of the time
+    lines = (run / "result" / "predictions.jsonl").read_text().splitlines()
+    assert {json.loads(line)["preference"] for line in lines} == {0.75}
+
+
 def test_without_a_loss_about_ties_undecided_pairs_are_left_out_and_counted(
     tiny: Path, tmp_path: Path
 ):
@@ -269,6 +282,8 @@ def test_too_few_pairs_are_refused_in_one_sentence_with_the_number_missing(
         ({"label_smoothing": 0.5}, "label_smoothing"),
         ({"loss": "dpo"}, "bradley-terry, davidson, rao-kupper"),
         ({"loss": "davidson"}, "No answer is a tie"),
+        ({"labels": "posterior"}, "raise the campaign's overlap"),
+        ({"labels": "mean"}, "shares, majority, posterior"),
         ({"margin_scale": -1.0}, "margin_scale is -1.0"),
         ({"centring": -0.1}, "centring is -0.1"),
         ({"epochs": "two"}, "wrong type"),
