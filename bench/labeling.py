@@ -67,6 +67,34 @@ SELECT comparison_id, 'person', id, labeler_id, 1, '', '{}', '', '{}', gen_rando
 FROM labeling_assignment WHERE answered_at IS NOT NULL
      AND comparison_id > %(base)s AND comparison_id <= %(base)s + %(pairs)s;
 """
+# When a key was pressed, when the next pair stood in its place, and when that had been painted.
+WATCH = """
+window.swaps = [];
+let swap = null;
+addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  swap = { pressed: event.timeStamp, frames: 0 };
+  const mine = swap;
+  requestAnimationFrame(function count() {
+    mine.frames += 1;
+    if (!mine.placed) requestAnimationFrame(count);
+  });
+}, { capture: true });
+new MutationObserver((changes) => {
+  const came = changes.some(({ addedNodes }) => [...addedNodes].some((node) => node.id === "pair"));
+  if (!came || !swap || swap.placed) return;
+  const mine = swap;
+  mine.placed = performance.now();
+  requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      mine.painted = performance.now();
+      swaps.push(mine);
+    };
+    port2.postMessage("");
+  });
+}).observe(document, { childList: true, subtree: true });
+"""
 SEQUENCES = ("prompt", "response", "comparison", "assignment")
 
 
@@ -77,6 +105,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--labelers", type=int, default=50)
     parser.add_argument("--pace", type=float, default=10, help="times a person's, who takes 30 s")
     parser.add_argument("--seconds", type=float, default=20, help="of each measurement over HTTP")
+    parser.add_argument("--swaps", type=int, default=40, help="answers given in Chromium")
     parser.add_argument("--claims-only", action="store_true", help="without HTTP")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     return parser.parse_args()
@@ -315,10 +344,13 @@ def over_http(asked: argparse.Namespace, pairs: int) -> dict[str, Any]:
     with web() as url:
         page = f"{url}/label/{campaign.pk}/"
         weight = page_weight(page, cookies[0])
+        screen = on_screen(page, cookies[0], asked.swaps) if asked.swaps else {}
         think = PERSON / asked.pace
         paced, _ = asyncio.run(work(page, cookies, think, asked.seconds))
         hurried, seconds = asyncio.run(work(page, cookies, 0.0, asked.seconds))
-    assert Judgment.objects.count() - before == len(paced) + len(hurried), "an answer was lost"
+    assert Judgment.objects.count() - before == len(paced) + len(hurried) + asked.swaps, (
+        "an answer was lost"
+    )
     connection.close()
     return {
         "pairs": pairs,
@@ -330,6 +362,7 @@ def over_http(asked: argparse.Namespace, pairs: int) -> dict[str, Any]:
         "p95 ms": round(1000 * statistics.quantiles(paced, n=20)[-1]),
         "saturated answers/s": round(len(hurried) / seconds, 1),
         "first load kB": round(weight / 1000, 1),
+        **screen,
     }
 
 
@@ -342,6 +375,38 @@ def page_weight(page: str, cookie: str) -> int:
             answer = client.get(str(html.url.join(address))).raise_for_status()
             total += answer.num_bytes_downloaded
     return total
+
+
+def on_screen(page: str, cookie: str, count: int) -> dict[str, Any]:
+    """What a labeler sees in Chromium: the first load, and each next pair after the key press."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.pages.chromium import ARGUMENTS, executable
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        context = browser.new_context()
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": page}])
+        tab = context.new_page()
+        tab.add_init_script(WATCH)
+        tab.goto(page)
+        loaded = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+        tab.wait_for_function("Number(document.querySelector('[data-outbox]').dataset.ready) > 20")
+        for number in range(count):
+            tab.wait_for_timeout(400)
+            tab.keyboard.press("1")
+            tab.keyboard.press("Enter")
+            tab.wait_for_function(f"swaps.length > {number}")
+        swaps = tab.evaluate("swaps")
+        tab.wait_for_timeout(1000)  # the last answers are on their way
+        browser.close()
+    painted = [swap["painted"] - swap["pressed"] for swap in swaps]
+    return {
+        "load ms": round(loaded),
+        "frames to the next pair": max(swap["frames"] for swap in swaps),
+        "painted p50 ms": round(statistics.median(painted)),
+        "painted p95 ms": round(statistics.quantiles(painted, n=20)[-1]),
+    }
 
 
 async def work(

@@ -9,6 +9,7 @@ from labeling.views import (
     history,
     home,
     images,
+    offline,
     reuse,
     skips,
     transfers,
@@ -19,6 +20,7 @@ app_name = "labeling"
 urlpatterns = [
     path("", home.home, name="home"),
     path("label/", work.choose, name="choose"),
+    path("label/worker.js", offline.worker, name="worker"),
     path("label/<int:pk>/", work.work, name="work"),
     path("label/<int:pk>/ahead/", work.ahead, name="ahead"),
     path("label/<int:pk>/release/", work.release, name="release"),

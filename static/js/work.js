@@ -47,5 +47,6 @@ outbox.on("stored", ({ detail }) => {
 pair.on(attention.restart);
 
 await outbox.load;
+await pairs.restore();
 if (!outbox.isEmpty()) outbox.send();
 pairs.begin();

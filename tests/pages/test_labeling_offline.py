@@ -1,12 +1,15 @@
 """Answers that are given while the server is away, and pairs that are read ahead."""
 
+import time
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
-from labeling.models import Assignment, Judgment, Membership, User
+from labeling.models import Assignment, Campaign, Judgment, Membership, User
 from labeling.services.assignments import MOST_HELD, claim_next
+from tests.pages.cable import Cable, cable
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -40,6 +43,94 @@ def test_twenty_answers_given_without_a_network_are_stored_once_each(
     assert Judgment.objects.count() == 20
     assert Judgment.objects.values("assignment").distinct().count() == 20
     assert {abs(judgment.preference) for judgment in Judgment.objects.all()} == {3}
+
+
+def open_through(laid: Cable, page: Page, campaign: Campaign, ahead: int) -> Page:
+    page.goto(laid.url + reverse("labeling:work", args=[campaign.pk]))
+    expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", str(ahead))
+    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    return page
+
+
+def kept_pages(page: Page) -> list[str]:
+    return page.evaluate(
+        "caches.open('accord-pages').then(cache => cache.keys()).then(all => all.map(r => r.url))"
+    )
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_half_a_minute_costs_none_of_twenty_answers(
+    live_server, sign_in, alice, campaign, fill
+):
+    fill(campaign, 30)
+    with cable(live_server.url) as laid:
+        page = open_through(laid, sign_in(alice), campaign, MOST_HELD - 1)
+        began = time.monotonic()
+        laid.cut()
+        for number in range(20):
+            page.wait_for_timeout(max(0, 1500 * number - 1000 * (time.monotonic() - began)))
+            answer(page, "16"[number % 2])
+        page.wait_for_timeout(max(0, 30_500 - 1000 * (time.monotonic() - began)))
+        assert time.monotonic() - began >= 30
+        assert not Judgment.objects.exists()
+
+        laid.mend()
+        expect(page.get_by_text("Waiting for the server.")).to_be_hidden(timeout=30_000)
+        assert Judgment.objects.count() == 20
+        assert Judgment.objects.values("assignment").distinct().count() == 20
+        page.goto("about:blank")
+
+
+def test_a_reload_without_a_server_shows_the_pairs_read_ahead_and_the_answers_waiting(
+    live_server, sign_in, alice, campaign, fill
+):
+    fill(campaign, 30)
+    with cable(live_server.url) as laid:
+        page = open_through(laid, sign_in(alice), campaign, MOST_HELD - 1)
+        answer(page)  # stored: the page that is kept shows a pair that needs no answer any more
+        expect(page.locator(".today")).to_have_text("1 judged today")
+        laid.cut()
+        answer(page)
+        expect(page.locator("[data-count]")).to_have_text("1")
+        shown = page.locator("form.pair").get_attribute("data-assignment")
+
+        page.reload()
+        expect(page.locator("form.pair[data-state=ready]")).to_have_attribute(
+            "data-assignment", shown or ""
+        )
+        expect(page.locator("[data-count]")).to_have_text("1")
+        for _ in range(3):
+            answer(page, "6")
+        expect(page.locator("[data-count]")).to_have_text("4")
+
+        laid.mend()
+        expect(page.get_by_text("Waiting for the server.")).to_be_hidden(timeout=30_000)
+        assert Judgment.objects.count() == 5
+        assert Judgment.objects.values("assignment").distinct().count() == 5
+        page.goto("about:blank")
+
+
+def test_signing_out_or_another_person_leaves_no_page_behind(
+    live_server, sign_in, alice, bob, campaign, fill
+):
+    fill(campaign, 30)
+    with cable(live_server.url) as laid:
+        page = open_through(laid, sign_in(alice), campaign, MOST_HELD - 1)
+        page.reload()
+        expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", str(MOST_HELD - 1))
+        assert kept_pages(page) == [page.url]
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Username")).to_be_visible()
+        assert kept_pages(page) == []
+
+        page = open_through(laid, sign_in(alice), campaign, MOST_HELD - 1)
+        page.reload()
+        expect(page.locator("form.pair")).to_be_visible()
+        sign_in(bob)
+        page.goto(laid.url + reverse("labeling:history"))
+        expect(page.get_by_role("heading", name="History")).to_be_visible()
+        assert kept_pages(page) == []
+        page.goto("about:blank")
 
 
 def test_waiting_answers_survive_a_reload_and_are_not_asked_again(

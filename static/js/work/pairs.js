@@ -1,5 +1,6 @@
 // The pair on the screen, and the pairs read ahead: the next one is here before it is wanted.
 
+import * as kept from "./kept.js";
 import * as outbox from "./outbox.js";
 import { arrived } from "./pair.js";
 import * as server from "./server.js";
@@ -23,6 +24,7 @@ let asking = null;
 let wait = FIRST_WAIT;
 let retry = null;
 let quiet = null;
+let stale = false; // the page is as it came from the server, perhaps many answers ago
 
 /** The form of a pair to judge; one whose answer is being changed is none of this module's. */
 export const form = () => document.querySelector("form.pair[data-assignment]");
@@ -32,14 +34,29 @@ export const current = () => form()?.dataset.assignment ?? null;
 export function begin() {
   ahead.delete(current());
   clearTimeout(retry);
-  if (current() && outbox.has(current())) return advance();
+  if (current() && (stale || outbox.has(current()))) {
+    stale = false;
+    return advance();
+  }
   wanting = false;
   wait = FIRST_WAIT;
   if (form() && globalThis.crypto?.randomUUID) {
     form().elements.client_key.value = crypto.randomUUID();
   }
+  if (form()) kept.keep(current(), document.getElementById("pair").outerHTML);
   arrived();
   if (form() && ahead.size < LOW) later();
+}
+
+/** After a reload without a server: what was held before it is here again. */
+export async function restore() {
+  const pairs = await kept.restored();
+  if (!pairs) return;
+  for (const pair of pairs) {
+    if (!outbox.has(pair.assignment)) add(pair.assignment, pair.html);
+    ({ until, runsOut } = pair);
+  }
+  stale = Boolean(current()) && !ahead.has(current());
 }
 
 /** Show the next pair: at once if it is here, otherwise as soon as the server gives one. */
@@ -127,16 +144,27 @@ async function ask(want) {
   if (!response?.ok) return false;
   const given = await response.json();
   const held = new Set(given.held.map(String));
-  for (const assignment of ahead.keys()) if (!held.has(assignment)) ahead.delete(assignment);
+  until = given.until;
+  runsOut = Date.now() + given.seconds * 1000;
+  for (const assignment of ahead.keys()) {
+    if (held.has(assignment)) continue;
+    ahead.delete(assignment);
+    kept.drop(assignment);
+  }
   for (const { id, html } of given.pairs) {
     const assignment = String(id);
     if (assignment === current() || outbox.has(assignment)) continue;
-    const pair = new DOMParser().parseFromString(html, "text/html").getElementById("pair");
-    if (pair) ahead.set(assignment, pair);
+    if (add(assignment, html)) kept.keep(assignment, html, until, runsOut);
   }
-  until = given.until;
-  runsOut = Date.now() + given.seconds * 1000;
   place.dataset.ready = ahead.size;
+  return true;
+}
+
+function add(assignment, html) {
+  const pair = new DOMParser().parseFromString(html, "text/html").getElementById("pair");
+  if (!pair) return false;
+  ahead.set(assignment, pair);
+  for (const image of pair.querySelectorAll("img")) new Image().src = image.getAttribute("src");
   return true;
 }
 
@@ -156,6 +184,7 @@ if (tabs) {
 }
 
 export function answered(assignment) {
+  kept.drop(assignment);
   tabs?.postMessage({ answered: assignment });
 }
 

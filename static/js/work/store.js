@@ -1,13 +1,13 @@
 // What must outlive the page: IndexedDB, or the page's memory where a browser has none.
 //
 // `answers` are on their way to the server, by their client key; `drafts` are not answers yet, by
-// their assignment.
+// their assignment. `pairs` are held at this moment, as HTML, for a reload without a server.
 
 const NAME = "accord";
-const VERSION = 1;
-const KEYS = { answers: "key", drafts: "assignment" };
+const VERSION = 2;
+const KEYS = { answers: "key", drafts: "assignment", pairs: "assignment" };
 
-const memory = { answers: new Map(), drafts: new Map() };
+const memory = { answers: new Map(), drafts: new Map(), pairs: new Map() };
 
 const opened = new Promise((resolve) => {
   if (!globalThis.indexedDB) return resolve(null);
@@ -15,6 +15,7 @@ const opened = new Promise((resolve) => {
     const request = indexedDB.open(NAME, VERSION);
     request.onupgradeneeded = () => {
       for (const [name, keyPath] of Object.entries(KEYS)) {
+        if (request.result.objectStoreNames.contains(name)) continue;
         request.result.createObjectStore(name, { keyPath });
       }
     };

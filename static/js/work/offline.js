@@ -1,0 +1,21 @@
+// Registers the service worker, so that the page can be loaded again while the server is away.
+
+const { worker } = document.querySelector("[data-outbox]").dataset;
+
+/** Whether this page was kept from before, because the server does not answer. */
+export const isKept = document.documentElement.dataset.kept !== undefined;
+
+async function register() {
+  const first = !navigator.serviceWorker.controller;
+  await navigator.serviceWorker.register(worker);
+  const { active } = await navigator.serviceWorker.ready;
+  if (!first) return;
+  const files = performance
+    .getEntriesByType("resource")
+    .map((entry) => entry.name)
+    .filter((name) => name.startsWith(`${location.origin}/static/`));
+  active.postMessage({ page: location.href, files });
+}
+
+// A private window, or an address without TLS, has none: then a reload needs the server.
+if (navigator.serviceWorker) register().catch(() => {});
