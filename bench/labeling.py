@@ -385,7 +385,7 @@ def on_screen(page: str, cookie: str, count: int) -> dict[str, Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
-        context = browser.new_context()
+        context = browser.new_context(bypass_csp=True)
         context.add_cookies([{"name": "sessionid", "value": cookie, "url": page}])
         tab = context.new_page()
         tab.add_init_script(WATCH)
