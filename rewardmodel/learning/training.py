@@ -27,8 +27,8 @@ from rewardmodel.learning.losses import (
 from rewardmodel.learning.model import TRAINABLE, RewardModel, choose_trainable
 from rewardmodel.learning.pairs import Example
 from rewardmodel.learning.precision import PRECISIONS, autocast
+from rewardmodel.learning.schedules import SCHEDULES, share
 
-SCHEDULES = ("cosine", "linear", "constant")
 TIE_RATE = 0.01  # least learning rate of a tie parameter: one number, of order 1, few steps
 STANDARD_PAIRS = 64  # looked at before the first step, to standardise the features of a lone head
 
@@ -142,7 +142,9 @@ class Learner:
         self.optimizer = torch.optim.AdamW(
             groups, lr=config.learning_rate, eps=1e-5, weight_decay=0.0, fused=True
         )
-        self.scheduler = LambdaLR(self.optimizer, lambda step: share(step, self.steps, config))
+        self.scheduler = LambdaLR(
+            self.optimizer, lambda step: share(step, self.steps, config.schedule, config.warmup)
+        )
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into an empty folder."""
@@ -204,17 +206,6 @@ def _tie_share(examples: Sequence[Example]) -> float:
         words = "is a tie" if ties == 0 else "is anything but a tie"
         raise ValueError(f"No answer {words}; choose the loss bradley-terry.")
     return ties
-
-
-def share(step: int, steps: int, config: RewardTraining) -> float:
-    """Share of the highest learning rate at a step: a linear rise, then the schedule."""
-    rise = config.warmup * steps
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    done = (step - rise) / max(1.0, steps - rise)
-    if config.schedule == "cosine":
-        return 0.1 + 0.9 * (1 + math.cos(math.pi * done)) / 2
-    return 1 - 0.9 * done if config.schedule == "linear" else 1.0
 
 
 def train(

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: a language model learns to answer as demonstrations do."""
