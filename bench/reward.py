@@ -195,7 +195,7 @@ def crossed(
         started = time.perf_counter()
         torch.manual_seed(config.seed)
         trunk = load_trunk(asked.model, config.trunk_share)
-        learner = Learner(config, RewardModel(trunk, chat.padding), learned)
+        learner = Learner(config, RewardModel(trunk, chat.padding, heads=config.heads), learned)
         learner.kept = kept if learner.kept is not None else None
         for _ in train(config, learner, learned, []):
             pass
@@ -248,7 +248,8 @@ def one_arm(asked: argparse.Namespace) -> dict[str, Any]:
     pairs = [Pair(**row, split="train") for row in snapshot(asked.data)]
     examples = fit(pairs, chat, config.max_length).examples
     trunk = load_trunk(asked.model, config.trunk_share)
-    learner = Learner(config, RewardModel(trunk, chat.padding, packing=config.packing), examples)
+    model = RewardModel(trunk, chat.padding, packing=config.packing, heads=config.heads)
+    learner = Learner(config, model, examples)
     seconds, processor, tokens = [], [], 0
     for step in range(asked.steps + 1):
         batch = examples[step * asked.batch : (step + 1) * asked.batch]
