@@ -15,7 +15,7 @@ from labeling.access import assignment_for, campaign_for
 from labeling.forms import AheadForm, JudgmentForm, ReleaseForm, SkipForm
 from labeling.models import Assignment, Campaign, User
 from labeling.requests import SignedIn
-from labeling.selectors.assignments import answered_by, count_claimable, held_by
+from labeling.selectors.assignments import answered_by, count_claimable, held_by, to_show
 from labeling.selectors.campaigns import campaigns_with_work
 from labeling.selectors.care import content_kept_from
 from labeling.services.assignments import claim_ahead, claim_next, release_unused
@@ -60,6 +60,10 @@ def work(request: SignedIn, pk: int) -> HttpResponse:
         return show(request, campaign, None, warning=True)
     if campaign.kind == Campaign.Kind.CHAT:
         return redirect("rlhf:chat", campaign.pk)
+    if "X-Keep" in request.headers:  # the service worker's, for when the server is away
+        held = held_by(request.user, campaign).values_list("pk", flat=True)[:1]
+        shown = to_show(list(held)).first() if campaign.gives_out_pairs else None
+        return show(request, campaign, shown) if shown else HttpResponse(status=204)
     try:
         assignment = claim_next(labeler=request.user, campaign=campaign, now=now)
     except errors.ExposureReached as reached:

@@ -65,13 +65,16 @@ async function keep(name, address, response) {
   await (await caches.open(name)).put(address, response);
 }
 
-// The first page came before there was anybody to keep it.
+// The first page came before there was anybody to keep it. Asked for so, it is as it was: nothing
+// is reserved for a page that nobody looks at.
 self.addEventListener("message", (event) => {
   const { page: address, files } = event.data;
   event.waitUntil(
     Promise.allSettled([
       ...files.map(async (each) => keep(SCRIPTS, each, await fetch(each))),
-      fetch(address, { redirect: "error" }).then((got) => got.ok && keep(PAGES, address, got)),
+      fetch(address, { redirect: "error", headers: { "X-Keep": "1" } }).then(
+        (got) => got.status === 200 && keep(PAGES, address, got),
+      ),
     ]),
   );
 });

@@ -142,3 +142,17 @@ def test_an_answer_after_logging_out_leads_to_the_sign_in_and_the_pair_stays_hel
     assert response.headers["Location"].startswith("/accounts/login/")
     assert not Judgment.objects.exists()
     assert claim_next(labeler=alice, campaign=campaign, now=NOW) == held
+
+
+def test_what_a_browser_keeps_for_later_reserves_nothing(client, campaign, alice, fill):
+    fill(campaign, 2)
+    client.force_login(alice)
+    address = reverse("labeling:work", args=[campaign.pk])
+    assert client.get(address, headers={"X-Keep": "1"}).status_code == 204
+    assert not Assignment.objects.filter(labeler=alice).exists()
+
+    client.get(address)
+    leases = list(Assignment.objects.order_by("id").values_list("labeler", "leased_until"))
+    kept = client.get(address, headers={"X-Keep": "1"})
+    assert kept.context["assignment"].labeler == alice
+    assert list(Assignment.objects.order_by("id").values_list("labeler", "leased_until")) == leases
