@@ -84,6 +84,8 @@ def sign_in(page: Page, live_server: Any, underway: Underway) -> Iterator[Callab
     underway.wait_for_none(10)
 
 
+# `page.route` takes hold with the next navigation: what an open page sends right after it may still
+# go past it. So a test that stands between page and server does that before it opens the page.
 @pytest.fixture
 def open_work(live_server: Any, sign_in: Callable[..., Page]) -> Callable[..., Page]:
     """Opens a campaign's labeling page as somebody, once its scripts have come.

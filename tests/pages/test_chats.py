@@ -143,8 +143,6 @@ def test_a_message_that_meets_no_server_is_kept_and_sent_once(open_chat, alice, 
         expect(page.get_by_text("Nothing is lost: what you wrote is kept here")).to_be_visible()
         assert page.get_by_label("Your message").input_value() == "Why offline?"
         context.set_offline(False)
-        page.reload()
-        expect(page.get_by_label("Your message")).to_have_value("Why offline?")
         lost = []
 
         def lose(route: Route) -> None:
@@ -155,6 +153,8 @@ def test_a_message_that_meets_no_server_is_kept_and_sent_once(open_chat, alice, 
             return route.abort()
 
         page.route("**/chat/say/", lose)
+        page.reload()
+        expect(page.get_by_label("Your message")).to_have_value("Why offline?")
         page.get_by_label("Your message").focus()
         page.keyboard.press("Control+Enter")
         expect(page.get_by_text("Nothing is lost: what you wrote is kept here")).to_be_visible()

@@ -149,11 +149,9 @@ def test_time_that_ran_out_is_said_and_the_answer_is_shown(open_work, alice, bob
 
 
 def test_a_lost_connection_is_waited_for_and_nothing_is_stored_twice(
-    open_work, alice, campaign, fill
+    page, open_work, alice, campaign, fill
 ):
     fill(campaign, 2)
-    page = open_work(alice, campaign)
-    before = page.locator("form.pair").get_attribute("action")
     lost = []
 
     def lose(route: Route) -> None:
@@ -166,6 +164,8 @@ def test_a_lost_connection_is_waited_for_and_nothing_is_stored_twice(
             route.continue_()
 
     page.route("**/label/answers/**", lose)
+    open_work(alice, campaign)
+    before = page.locator("form.pair").get_attribute("action")
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Waiting for the server")).to_be_visible()

@@ -134,11 +134,11 @@ def test_signing_out_or_another_person_leaves_no_page_behind(
 
 
 def test_waiting_answers_survive_a_reload_and_are_not_asked_again(
-    open_work, alice, campaign, fill, context
+    page, open_work, alice, campaign, fill, context
 ):
     fill(campaign, 30)
-    page = open_work(alice, campaign, ahead=MOST_HELD - 1)
     page.route("**/label/answers/**", lambda route: route.abort())
+    open_work(alice, campaign, ahead=MOST_HELD - 1)
     for _ in range(3):
         answer(page)
     expect(page.locator("[data-count]")).to_have_text("3")
@@ -155,9 +155,10 @@ def test_waiting_answers_survive_a_reload_and_are_not_asked_again(
     assert sorted(Judgment.objects.values_list("assignment", flat=True)) == answered
 
 
-def test_an_answer_whose_confirmation_was_lost_is_stored_once(open_work, alice, campaign, fill):
+def test_an_answer_whose_confirmation_was_lost_is_stored_once(
+    page, open_work, alice, campaign, fill
+):
     fill(campaign, 30)
-    page = open_work(alice, campaign, ahead=MOST_HELD - 1)
     lost = []
 
     def lose(route: Route) -> None:
@@ -170,6 +171,7 @@ def test_an_answer_whose_confirmation_was_lost_is_stored_once(open_work, alice, 
             route.abort()
 
     page.route("**/label/answers/**", lose)
+    open_work(alice, campaign, ahead=MOST_HELD - 1)
     for _ in range(2):
         answer(page)
     expect(page.get_by_text("Waiting for the server.")).to_be_visible()
@@ -206,11 +208,13 @@ def test_an_answer_that_is_refused_later_is_shown_with_what_was_answered(
     assert not Judgment.objects.exists()
 
 
-def test_the_next_pair_is_there_before_the_server_has_the_answer(open_work, alice, campaign, fill):
+def test_the_next_pair_is_there_before_the_server_has_the_answer(
+    page, open_work, alice, campaign, fill
+):
     fill(campaign, 5)
-    page = open_work(alice, campaign, ahead=3)  # one is left to bob
     waiting: list[Route] = []
     page.route("**/label/answers/**", lambda route: waiting.append(route))
+    open_work(alice, campaign, ahead=3)  # one is left to bob
     answer(page)
     answer(page)
     assert not Judgment.objects.exists()
@@ -233,11 +237,11 @@ def test_a_page_that_is_left_gives_back_what_it_read_ahead(open_work, alice, cam
 
 
 def test_the_answers_of_one_labeler_are_not_sent_by_the_next_on_the_same_machine(
-    open_work, alice, bob, campaign, fill
+    page, open_work, alice, bob, campaign, fill
 ):
     fill(campaign, 30)
-    page = open_work(alice, campaign, ahead=MOST_HELD - 1)
     page.route("**/label/answers/**", lambda route: route.abort())
+    open_work(alice, campaign, ahead=MOST_HELD - 1)
     answer(page)
     expect(page.locator("[data-count]")).to_have_text("1")
     page.goto("about:blank")  # first, or the page might send its answer again before it is left
