@@ -15,6 +15,7 @@ from django.utils import timezone
 from labeling.models import (
     Assignment,
     Campaign,
+    CampaignPolicy,
     Judgment,
     Membership,
     Policy,
@@ -83,6 +84,17 @@ def campaign(alice: User, bob: User, carol: User) -> Campaign:
     add_members(campaign=made, users=[alice, bob], role=Membership.Role.LABELER)
     add_members(campaign=made, users=[carol], role=Membership.Role.MANAGER)
     return made
+
+
+@pytest.fixture
+def chat_campaign(campaign: Campaign, policy: Policy) -> Campaign:
+    """Two policies answer whatever a labeler writes."""
+    other = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
+    for entrant in (policy, other):
+        CampaignPolicy.objects.create(campaign=campaign, policy=entrant, max_tokens=32)
+    campaign.kind = Campaign.Kind.CHAT
+    campaign.save(update_fields=["kind"])
+    return campaign
 
 
 def ask(text: str) -> Prompt:

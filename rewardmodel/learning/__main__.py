@@ -6,8 +6,6 @@ failed, the last line of the log says why in one sentence.
 
 import json
 import sys
-import traceback
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,8 @@ from rewardmodel.learning.losses import TIE_LOSSES, tie_parameter
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
 from rewardmodel.learning.model_card import model_card
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
-from rewardmodel.learning.rundirectory import (
-    EXIT_DONE,
-    EXIT_FAILED,
-    EXIT_STOPPED,
-    RunDirectory,
-    Stopped,
-    write_text,
-)
+from rewardmodel.learning.program import algorithm_settings, run_to_end, say
+from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_text
 from rewardmodel.learning.training import Learner, RewardTraining, opinions, train
 
 # program and trunk, and where the pairs come from, for the model card
@@ -39,23 +31,7 @@ NOT_OF_THE_ALGORITHM = ("program", "model", "about")
 
 def main(directory: Path) -> int:
     """Run, or go on with, the training in a directory; the exit code says how it ended."""
-    run = RunDirectory(directory)
-    if run.finished:
-        return EXIT_DONE
-    run.begin()
-    try:
-        _run(run)
-    except Stopped:
-        print("Stopped; the same command goes on from here.", flush=True)
-        return EXIT_STOPPED
-    except ValueError as refusal:
-        print(" ".join(str(refusal).split()), file=sys.stderr)
-        return EXIT_FAILED
-    except Exception as error:
-        traceback.print_exc()
-        print(f"Training failed unexpectedly: {error!r}; see the log above.", file=sys.stderr)
-        return EXIT_FAILED
-    return EXIT_DONE
+    return run_to_end(RunDirectory(directory), _run)
 
 
 def _run(run: RunDirectory) -> None:
@@ -98,16 +74,7 @@ def reward_training(settings: dict[str, Any]) -> RewardTraining:
     Raises:
         ValueError: a setting is missing, unknown, or outside its range.
     """
-    if "model" not in settings:
-        raise ValueError("config.json names no model; add the folder of the trunk.")
-    chosen = {key: value for key, value in settings.items() if key not in NOT_OF_THE_ALGORITHM}
-    known = {field.name for field in fields(RewardTraining)}
-    if unknown := sorted(chosen.keys() - known):
-        raise ValueError(f"config.json has unknown settings: {', '.join(unknown)}; remove them.")
-    try:
-        return RewardTraining(**chosen)
-    except TypeError as error:
-        raise ValueError(f"A setting in config.json has a wrong type ({error}).") from error
+    return algorithm_settings(RewardTraining, settings, NOT_OF_THE_ALGORITHM)
 
 
 def check_enough(config: RewardTraining, pairs: list[Pair]) -> None:
@@ -143,7 +110,7 @@ def _learner(
     if checkpoint is not None:
         learner.load(checkpoint)
     run.rewind(learner.step)
-    print(f"Training on {len(train_set.examples)} pairs from step {learner.step}.", flush=True)
+    say(f"Training on {len(train_set.examples)} pairs from step {learner.step}.")
     return learner
 
 

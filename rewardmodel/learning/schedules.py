@@ -5,7 +5,7 @@ import math
 SCHEDULES = ("cosine", "linear", "constant")
 
 
-def share(step: int, steps: int, schedule: str, warmup: float) -> float:
+def rate_share(step: int, steps: int, schedule: str, warmup: float) -> float:
     """Share of the highest learning rate at a step: a linear rise, then the schedule.
 
     Args:

@@ -27,7 +27,7 @@ from rewardmodel.learning.losses import (
 from rewardmodel.learning.model import TRAINABLE, RewardModel, choose_trainable
 from rewardmodel.learning.pairs import Example
 from rewardmodel.learning.precision import PRECISIONS, autocast
-from rewardmodel.learning.schedules import SCHEDULES, share
+from rewardmodel.learning.schedules import SCHEDULES, rate_share
 
 TIE_RATE = 0.01  # least learning rate of a tie parameter: one number, of order 1, few steps
 STANDARD_PAIRS = 64  # looked at before the first step, to standardise the features of a lone head
@@ -143,7 +143,8 @@ class Learner:
             groups, lr=config.learning_rate, eps=1e-5, weight_decay=0.0, fused=True
         )
         self.scheduler = LambdaLR(
-            self.optimizer, lambda step: share(step, self.steps, config.schedule, config.warmup)
+            self.optimizer,
+            lambda step: rate_share(step, self.steps, config.schedule, config.warmup),
         )
 
     def save(self, folder: Path) -> None:

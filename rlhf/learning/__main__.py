@@ -6,7 +6,6 @@ Started again after a stop or a kill, it goes on where the newest checkpoint was
 
 import json
 import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,14 +14,8 @@ from typing import Any, Literal
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from rewardmodel.learning.rundirectory import (
-    EXIT_DONE,
-    EXIT_FAILED,
-    EXIT_STOPPED,
-    RunDirectory,
-    Stopped,
-    write_json,
-)
+from rewardmodel.learning.program import run_to_end, say
+from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
 from rlhf.generation.prompts import encode
 from rlhf.learning import evaluation
 from rlhf.learning.policy import Policy
@@ -64,18 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print("Usage: python -m rlhf.learning DIRECTORY", file=sys.stderr)
         return EXIT_FAILED
-    try:
-        run(RunDirectory(Path(arguments[0])))
-    except Stopped:
-        return EXIT_STOPPED
-    except ValueError as refusal:
-        print(refusal, file=sys.stderr)
-        return EXIT_FAILED
-    except Exception as error:
-        traceback.print_exc()
-        print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
-        return EXIT_FAILED
-    return EXIT_DONE
+    return run_to_end(RunDirectory(Path(arguments[0])), run)
 
 
 def run(directory: RunDirectory) -> None:
@@ -85,9 +67,6 @@ def run(directory: RunDirectory) -> None:
         Stopped: SIGTERM came; everything needed to go on is saved.
         ValueError: the settings or the data can't be used; a sentence says why.
     """
-    if directory.finished:
-        return
-    directory.begin()
     logging.disable_progress_bar()  # a log is read line by line
     with directory.stopping_at_once():
         start, config = settings(directory.config())
@@ -114,7 +93,6 @@ def run(directory: RunDirectory) -> None:
             with directory.checkpoint(learner.update) as folder:
                 learner.save(folder)
         if stopping:
-            say(f"Stopped after update {learner.update}; start again to go on.")
             raise Stopped
 
     with directory.stopping_at_once():
@@ -317,11 +295,6 @@ def finish(
     with directory.result(figures) as folder:
         learner.policy.save_model(folder, start.model)
     say(f"Gained {gained.reward_gain:.3f} with a standard error of {gained.reward_gain_se:.3f}.")
-
-
-def say(sentence: str) -> None:
-    """Tell whoever reads the log."""
-    print(sentence, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from labeling.models import (
     Comparison,
     DiscardedPair,
     Judgment,
-    Policy,
     Prompt,
     Response,
 )
@@ -31,17 +30,6 @@ from labeling.services.snapshots import take_snapshot
 from tests.cast import ask, pair
 
 NOW = timezone.now()
-
-
-@pytest.fixture
-def chat_campaign(campaign, policy):
-    """Two policies answer whatever a labeler writes."""
-    other = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
-    for entrant in (policy, other):
-        CampaignPolicy.objects.create(campaign=campaign, policy=entrant, max_tokens=32)
-    campaign.kind = Campaign.Kind.CHAT
-    campaign.save(update_fields=["kind"])
-    return campaign
 
 
 def say(campaign, labeler, text="Why?", number=0, key=None):

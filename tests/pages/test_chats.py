@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page, Route, expect
 
-from labeling.models import Campaign, CampaignPolicy, ChatTurn, Comparison, Judgment, Policy, User
+from labeling.models import Campaign, ChatTurn, Comparison, Judgment, User
 from tests.rlhf.scripted_server import scripted_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -28,16 +28,6 @@ def answering(settings: Any, script: Any = by_turn) -> Iterator[None]:
     with scripted_server(POLICIES, script) as url:
         settings.VLLM_BASE_URLS = [url]
         yield
-
-
-@pytest.fixture
-def chat_campaign(campaign: Campaign, policy: Policy) -> Campaign:
-    other = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
-    for entrant in (policy, other):
-        CampaignPolicy.objects.create(campaign=campaign, policy=entrant, max_tokens=32)
-    campaign.kind = Campaign.Kind.CHAT
-    campaign.save(update_fields=["kind"])
-    return campaign
 
 
 @pytest.fixture

@@ -10,29 +10,16 @@ import pytest
 from django.urls import reverse
 
 from labeling.models import (
-    Campaign,
-    CampaignPolicy,
     ChatTurn,
     Comparison,
     DiscardedPair,
     Judgment,
-    Policy,
     Response,
 )
 from rlhf.services import chats
 from tests.rlhf.scripted_server import scripted_server
 
 POLICIES = ["parrot-v0", "owl-v0"]
-
-
-@pytest.fixture
-def chat_campaign(campaign, policy):
-    other = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
-    for entrant in (policy, other):
-        CampaignPolicy.objects.create(campaign=campaign, policy=entrant, max_tokens=32)
-    campaign.kind = Campaign.Kind.CHAT
-    campaign.save(update_fields=["kind"])
-    return campaign
 
 
 @contextmanager

@@ -8,9 +8,7 @@ failed, the last line of the log says why in one sentence.
 import json
 import math
 import sys
-import traceback
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,8 @@ from transformers.utils import logging
 
 from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.model import model_folder
-from rewardmodel.learning.rundirectory import (
-    EXIT_DONE,
-    EXIT_FAILED,
-    EXIT_STOPPED,
-    RunDirectory,
-    Stopped,
-    write_json,
-)
+from rewardmodel.learning.program import algorithm_settings, run_to_end, say
+from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
 from rlhf.generation.local import TransformersGenerator
 from rlhf.generation.protocol import Sampling
 from rlhf.learning.sft.demonstrations import Demonstrations, read_demonstrations
@@ -42,19 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print("Usage: python -m rlhf.learning.sft DIRECTORY", file=sys.stderr)
         return EXIT_FAILED
-    try:
-        run(RunDirectory(Path(arguments[0])))
-    except Stopped:
-        print("Stopped; the same command goes on from here.", flush=True)
-        return EXIT_STOPPED
-    except ValueError as refusal:
-        print(" ".join(str(refusal).split()), file=sys.stderr)
-        return EXIT_FAILED
-    except Exception as error:
-        traceback.print_exc()
-        print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
-        return EXIT_FAILED
-    return EXIT_DONE
+    return run_to_end(RunDirectory(Path(arguments[0])), run)
 
 
 def run(directory: RunDirectory) -> None:
@@ -64,9 +44,6 @@ def run(directory: RunDirectory) -> None:
         Stopped: SIGTERM came; everything needed to go on is saved.
         ValueError: the settings or the data can't be used; a sentence says why.
     """
-    if directory.finished:
-        return
-    directory.begin()
     logging.disable_progress_bar()  # a log is read line by line
     with directory.stopping_at_once():
         settings = directory.config()
@@ -109,16 +86,7 @@ def sft_training(settings: dict[str, Any]) -> SFTTraining:
     """
     if settings.get("program", "sft") != "sft":
         raise ValueError(f"config.json is for the program {settings['program']!r}, not for sft.")
-    if "model" not in settings:
-        raise ValueError("config.json names no model; add the folder of the one to start from.")
-    chosen = {key: value for key, value in settings.items() if key not in NOT_OF_THE_ALGORITHM}
-    known = {field.name for field in fields(SFTTraining)}
-    if unknown := sorted(chosen.keys() - known):
-        raise ValueError(f"config.json has unknown settings: {', '.join(unknown)}; remove them.")
-    try:
-        return SFTTraining(**chosen)
-    except TypeError as error:
-        raise ValueError(f"A setting in config.json has a wrong type ({error}).") from error
+    return algorithm_settings(SFTTraining, settings, NOT_OF_THE_ALGORITHM)
 
 
 def chat_of(model: Path, config: SFTTraining) -> Chat:
@@ -220,11 +188,6 @@ def finish(
     with directory.result(figures) as folder:
         learner.student.save_model(folder, model)
     say(f"The held-out answers cost {after:.3f} nats a token, {before:.3f} before.")
-
-
-def say(sentence: str) -> None:
-    """Tell whoever reads the log."""
-    print(sentence, flush=True)
 
 
 if __name__ == "__main__":

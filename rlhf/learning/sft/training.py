@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from rewardmodel.learning.batches import passes
 from rewardmodel.learning.checkpoints import load_state, save_state
 from rewardmodel.learning.precision import PRECISIONS
-from rewardmodel.learning.schedules import SCHEDULES, share
+from rewardmodel.learning.schedules import SCHEDULES, rate_share
 from rlhf.learning.sft.demonstrations import Demonstration
 from rlhf.learning.sft.student import TUNINGS, Student
 
@@ -101,7 +101,8 @@ class Learner:
             fused=True,
         )
         self.scheduler = LambdaLR(
-            self.optimizer, lambda step: share(step, self.steps, config.schedule, config.warmup)
+            self.optimizer,
+            lambda step: rate_share(step, self.steps, config.schedule, config.warmup),
         )
 
     def save(self, folder: Path) -> None:

@@ -8,7 +8,7 @@ from rewardmodel.learning import training
 from rewardmodel.learning.losses import TIE_LOSSES, tie_log_chances
 from rewardmodel.learning.model import RewardModel, initialise, load_trunk
 from rewardmodel.learning.pairs import Example, Pair, fit
-from rewardmodel.learning.schedules import share
+from rewardmodel.learning.schedules import rate_share
 from rewardmodel.learning.training import Learner, RewardTraining, pair_losses, train
 from tests.rewardmodel.learning.planted import planted_rows
 
@@ -177,7 +177,7 @@ def test_every_pair_is_learned_once_an_epoch(tiny, examples, monkeypatch):
 @pytest.mark.parametrize(("schedule", "last"), [("cosine", 0.1), ("linear", 0.1), ("constant", 1)])
 def test_the_learning_rate_rises_then_follows_its_schedule(schedule, last):
     config = RewardTraining(schedule=schedule, warmup=0.1)
-    rates = [share(step, 100, config.schedule, config.warmup) for step in range(101)]
+    rates = [rate_share(step, 100, config.schedule, config.warmup) for step in range(101)]
     assert rates[:10] == sorted(rates[:10])
     assert max(rates) == 1.0
     assert rates[-1] == pytest.approx(last)
