@@ -17,6 +17,17 @@ def current_judgments(
     )
 
 
+def with_what_was_judged(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:
+    """The same, with prompts, responses and their policies at hand, to be read chunk by chunk.
+
+    They are fetched by key for each chunk: joined, a cursor's plan hangs on the statistics of six
+    tables, and where those were taken from empty tables, PostgreSQL reads each table once a row.
+    """
+    return judgments.prefetch_related(
+        "comparison__prompt", "comparison__first__policy", "comparison__second__policy"
+    )
+
+
 def standing_answers_of(labeler: User) -> QuerySet[Judgment]:
     """This labeler's own answers that stand, newest first by when the pair was answered."""
     return Judgment.objects.filter(

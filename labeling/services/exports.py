@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from django.conf import settings
 
 from labeling.models import Campaign, Judgment
-from labeling.selectors.judgments import current_judgments
+from labeling.selectors.judgments import current_judgments, with_what_was_judged
 
 ROWS_AT_A_TIME = 1000
 
@@ -41,13 +41,8 @@ def preference_rows(
     Rows come from a server-side cursor, so memory does not grow with their number.
     """
     judgments = (
-        current_judgments(campaign, kinds)
+        with_what_was_judged(current_judgments(campaign, kinds))
         .exclude(preference=0)
-        .select_related(
-            "comparison__prompt",
-            "comparison__first__policy",
-            "comparison__second__policy",
-        )
         .order_by("id")
         .iterator(chunk_size=ROWS_AT_A_TIME)
     )

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from labeling import artifacts
 from labeling.models import Campaign, Judgment, Snapshot, SnapshotJudgment, User
-from labeling.selectors.judgments import current_judgments
+from labeling.selectors.judgments import current_judgments, with_what_was_judged
 
 TEST_SHARE = 0.15
 
@@ -80,10 +80,7 @@ def _record(
 def _rows(campaign: Campaign, kinds: Sequence[str]) -> Iterator[tuple[dict[str, Any], list[int]]]:
     """One row a judged comparison, in a fixed order, and the judgments it was made from."""
     judgments = (
-        current_judgments(campaign, kinds)
-        .select_related(
-            "comparison__prompt", "comparison__first__policy", "comparison__second__policy"
-        )
+        with_what_was_judged(current_judgments(campaign, kinds))
         .order_by("comparison_id", "id")
         .iterator(chunk_size=1000)
     )
