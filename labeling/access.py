@@ -4,7 +4,16 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from labeling.models import Assignment, Campaign, Image, Judgment, Membership, PromptImage, User
+from labeling.models import (
+    Assignment,
+    AuditEvent,
+    Campaign,
+    Image,
+    Judgment,
+    Membership,
+    PromptImage,
+    User,
+)
 
 # Each role includes the ones before it.
 ROLES = [Membership.Role.LABELER, Membership.Role.REVIEWER, Membership.Role.MANAGER]
@@ -62,6 +71,15 @@ def image_for(user: User, digest: str) -> Image:
         | Q(prompt__chat_turns__chat__campaign__in=campaigns)
     )
     return get_object_or_404(Image, digest=digest, pk__in=shown.values("image"))
+
+
+def audit_events_for(user: User) -> QuerySet[AuditEvent]:
+    """Engineers and administrators read the whole log, managers what concerns their campaigns."""
+    if user.steers_training:
+        return AuditEvent.objects.all()
+    return AuditEvent.objects.filter(
+        campaign__in=campaigns_for(user, Membership.Role.MANAGER).values("pk")
+    )
 
 
 def manages_campaigns(user: User) -> bool:

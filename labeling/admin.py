@@ -4,10 +4,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
 from django.http import HttpRequest
 
 from labeling.models import (
+    Act,
     Assignment,
+    AuditEvent,
     Campaign,
     CampaignPolicy,
     Chat,
@@ -29,6 +32,7 @@ from labeling.models import (
     SnapshotJudgment,
     User,
 )
+from labeling.services import audit
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -46,8 +50,38 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
+class Audited(admin.ModelAdmin):
+    """What is changed in the engine room is an administrative act like any other."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, Act.ADMIN_ADDED, obj, message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, Act.ADMIN_CHANGED, obj, message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            self._record(request, Act.ADMIN_DELETED, obj, "")
+        return super().log_deletions(request, queryset)
+
+    def _record(self, request: HttpRequest, act: Act, obj: Any, message: Any) -> None:
+        assert isinstance(request.user, User)
+        with transaction.atomic():  # the action that deletes many rows brings none of its own
+            audit.record(actor=request.user, act=act, subject=obj, details={"message": message})
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ["at", "actor", "act", "subject", "campaign"]
+    list_filter = ["act"]
+    list_select_related = ["actor", "campaign"]
+    search_fields = ["subject", "actor__username"]
+
+
 @admin.register(User)
-class AccordUserAdmin(UserAdmin):
+class AccordUserAdmin(Audited, UserAdmin):
     list_display = ["username", "kind", "is_engineer", "is_staff", "is_active", "last_login"]
     list_filter = ["kind", "is_engineer", "is_staff", "is_active"]
     fieldsets = [
@@ -68,7 +102,7 @@ class MembershipInline(admin.TabularInline):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(admin.ModelAdmin):
+class CampaignAdmin(Audited):
     list_display = ["name", "kind", "status", "overlap", "created_at", "created_by"]
     list_filter = ["status"]
     search_fields = ["name"]
@@ -87,21 +121,21 @@ class OptOutAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Policy)
-class PolicyAdmin(admin.ModelAdmin):
+class PolicyAdmin(Audited):
     list_display = ["slug", "parent", "checkpoint", "created_at"]
     list_filter = ["name"]
     search_fields = ["name"]
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):
+class MembershipAdmin(Audited):
     list_display = ["campaign", "user", "role"]
     list_filter = ["role"]
     autocomplete_fields = ["user"]
 
 
 @admin.register(CampaignPolicy)
-class CampaignPolicyAdmin(admin.ModelAdmin):
+class CampaignPolicyAdmin(Audited):
     list_display = ["campaign", "policy", "responses", "temperature", "max_tokens"]
 
 

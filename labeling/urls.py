@@ -1,8 +1,9 @@
 """Addresses of the labeling pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from labeling.views import (
+    audit,
     campaigns,
     care,
     corrections,
@@ -43,4 +44,6 @@ urlpatterns = [
     path("campaigns/<int:pk>/snapshots/", transfers.snapshot, name="snapshot"),
     path("campaigns/<int:pk>/export/", transfers.export, name="export"),
     path("campaigns/<int:pk>/import/", transfers.import_file, name="import"),
+    path("audit/", audit.index, name="audit"),
+    re_path(r"^audit/export\.(?P<kind>csv|jsonl)$", audit.export, name="audit_export"),
 ]

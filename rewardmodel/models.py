@@ -1,6 +1,6 @@
 from django.db import models
 
-from labeling.models import Policy, Snapshot
+from labeling.models import Campaign, Policy, Snapshot
 from rewardmodel.runs import RunMetric, TrainingRun
 
 
@@ -16,6 +16,10 @@ class RewardModel(TrainingRun):
 
     def __str__(self) -> str:
         return f"reward model {self.pk}"
+
+    @property
+    def campaign(self) -> Campaign:
+        return self.snapshot.campaign
 
 
 class RewardModelMetric(RunMetric):

@@ -119,7 +119,7 @@ def cancel(request: SignedIn, pk: int) -> HttpResponse:
 def stop(request: SignedIn, run: TrainingRun) -> None:
     """Cancel a run of any kind and say what happens."""
     try:
-        cancel_run(run=run, now=timezone.now())
+        cancel_run(run=run, now=timezone.now(), by=request.user)
     except errors.Refused as refusal:
         messages.error(request, str(refusal))
     else:

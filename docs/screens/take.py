@@ -83,6 +83,7 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "label": ("lea", f"/label/{scene.campaign.pk}/"),
         "history": ("lea", "/label/history/"),
         "campaign": ("erik", f"/campaigns/{scene.campaign.pk}/"),
+        "audit": ("erik", "/audit/"),
         "new-campaign": ("maria", "/campaigns/new/"),
         "reward-model": ("erik", f"/reward-models/{scene.reward_model.pk}/"),
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),

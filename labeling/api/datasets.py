@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from labeling.access import campaign_for
 from labeling.models import Judgment, Membership
-from labeling.services.exports import jsonl_lines, preference_rows
+from labeling.services.exports import jsonl_lines, note_export, preference_rows
 from labeling.services.imports import import_preferences
 
 
@@ -60,6 +60,7 @@ class Preferences(APIView):
         kinds = [Judgment.JudgeKind.PERSON]
         kinds += [Judgment.JudgeKind.SIMULATION] if asked.validated_data["simulated"] else []
         kinds += [Judgment.JudgeKind.AI] if asked.validated_data["ai"] else []
+        note_export(campaign=campaign, kinds=kinds, to="jsonl", by=request.user)
         return StreamingHttpResponse(
             jsonl_lines(preference_rows(campaign, kinds)), content_type="application/x-ndjson"
         )

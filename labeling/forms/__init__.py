@@ -1,5 +1,6 @@
 """What people send from the pages, checked and put into the words of the services."""
 
+from labeling.forms.audit import AuditForm
 from labeling.forms.campaigns import CampaignForm, NewCampaignForm, generating_policies
 from labeling.forms.judgments import (
     AheadForm,
@@ -13,6 +14,7 @@ from labeling.forms.transfers import ExportForm, ImportForm, KindsForm
 
 __all__ = [
     "AheadForm",
+    "AuditForm",
     "CampaignForm",
     "ExportForm",
     "ImportForm",

@@ -7,7 +7,6 @@ from django.db.models import Count, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, CampaignPolicy, Policy, Prompt, User
-from labeling.services.campaigns import set_labelers
 from labeling.services.prompts import LONGEST_MESSAGE, store_prompts
 
 
@@ -136,12 +135,6 @@ class CampaignForm(forms.ModelForm):
         self.instance.aspects = cleaned.get("aspects", [])
         self.instance.flags = cleaned.get("flags", [])
         return cleaned
-
-    def save(self, commit: bool = True) -> Campaign:
-        campaign = super().save(commit=commit)
-        if commit:
-            set_labelers(campaign=campaign, users=self.cleaned_data["labelers"])
-        return campaign
 
 
 class NewCampaignForm(CampaignForm):

@@ -1,3 +1,4 @@
+from labeling.models.audit import Act, AuditEvent
 from labeling.models.campaigns import Campaign, CampaignPolicy, Membership
 from labeling.models.care import OptOut
 from labeling.models.chats import Chat, ChatTurn
@@ -12,7 +13,9 @@ from labeling.models.skips import Skip
 from labeling.models.users import User
 
 __all__ = [
+    "Act",
     "Assignment",
+    "AuditEvent",
     "Campaign",
     "CampaignPolicy",
     "Chat",

@@ -3,7 +3,8 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from labeling import errors
-from labeling.models import Campaign, CampaignPolicy, Membership, Prompt, User
+from labeling.models import Act, Campaign, CampaignPolicy, Membership, Prompt, User
+from labeling.services import audit
 
 Status = Campaign.Status
 
@@ -13,6 +14,13 @@ ALLOWED = {
     Status.PAUSED: {Status.OPEN, Status.CLOSED},
     Status.CLOSED: set(),
 }
+ACTS = {
+    Status.OPEN: Act.CAMPAIGN_OPENED,
+    Status.PAUSED: Act.CAMPAIGN_PAUSED,
+    Status.CLOSED: Act.CAMPAIGN_CLOSED,
+}
+# What a manager's form can't touch: the state has a service of its own, the rest is history.
+FIXED = {"id", "status", "created_by", "created_at"}
 
 
 @transaction.atomic
@@ -32,32 +40,79 @@ def create_campaign(
     for entrant in entrants:
         entrant.campaign = campaign
         entrant.save()
+    audit.record(
+        actor=by,
+        act=Act.CAMPAIGN_CREATED,
+        subject=campaign,
+        details={"rules": audit.state_of(campaign)},
+    )
     if by is not None:
-        add_members(campaign=campaign, users=[by], role=Membership.Role.MANAGER)
-    add_members(campaign=campaign, users=labelers, role=Membership.Role.LABELER)
+        add_members(campaign=campaign, users=[by], role=Membership.Role.MANAGER, by=by)
+    add_members(campaign=campaign, users=labelers, role=Membership.Role.LABELER, by=by)
     return campaign
 
 
-def add_members(*, campaign: Campaign, users: Iterable[User], role: str) -> None:
-    """Give users a role; one who has a role in the campaign already keeps it."""
-    Membership.objects.bulk_create(
-        [Membership(campaign=campaign, user=user, role=role) for user in users],
-        ignore_conflicts=True,
-    )
+@transaction.atomic
+def change_campaign(
+    *, campaign: Campaign, labelers: Iterable[User] | None = None, by: User | None
+) -> Campaign:
+    """Save changed rules and, where they are given, exactly who labels."""
+    before = audit.state_of(Campaign.objects.select_for_update().get(pk=campaign.pk))
+    fields = [field.name for field in Campaign._meta.concrete_fields if field.name not in FIXED]
+    campaign.save(update_fields=fields)
+    changed = audit.differences(before, audit.state_of(campaign))
+    if changed := {name: change for name, change in changed.items() if name not in FIXED}:
+        audit.record(actor=by, act=Act.CAMPAIGN_CHANGED, subject=campaign, details=changed)
+    if labelers is not None:
+        set_labelers(campaign=campaign, users=labelers, by=by)
+    return campaign
 
 
 @transaction.atomic
-def set_labelers(*, campaign: Campaign, users: Iterable[User]) -> None:
+def add_members(
+    *, campaign: Campaign, users: Iterable[User], role: str, by: User | None = None
+) -> None:
+    """Give users a role; one who has a role in the campaign already keeps it."""
+    # One change of members at a time, or the log would name an addition that lost a race.
+    Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+    known = set(campaign.memberships.values_list("user", flat=True))
+    for user in {user.pk: user for user in users if user.pk not in known}.values():
+        Membership.objects.create(campaign=campaign, user=user, role=role)
+        audit.record(
+            actor=by,
+            act=Act.MEMBER_ADDED,
+            subject=user,
+            campaign=campaign,
+            details={"role": str(role)},
+        )
+
+
+@transaction.atomic
+def set_labelers(*, campaign: Campaign, users: Iterable[User], by: User | None = None) -> None:
     """Make exactly these users the campaign's labelers; reviewers and managers stay."""
     users = list(users)
-    Membership.objects.filter(campaign=campaign, role=Membership.Role.LABELER).exclude(
-        user__in=users
-    ).delete()
-    add_members(campaign=campaign, users=users, role=Membership.Role.LABELER)
+    gone = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user__in=users)
+    for membership in gone.select_related("user", "campaign"):
+        remove_member(membership=membership, by=by)
+    add_members(campaign=campaign, users=users, role=Membership.Role.LABELER, by=by)
 
 
 @transaction.atomic
-def change_status(*, campaign: Campaign, to: str) -> Campaign:
+def remove_member(*, membership: Membership, by: User | None) -> None:
+    """End somebody's part in a campaign; what they judged stays."""
+    membership = Membership.objects.select_related("user", "campaign").get(pk=membership.pk)
+    audit.record(
+        actor=by,
+        act=Act.MEMBER_REMOVED,
+        subject=membership.user,
+        campaign=membership.campaign,
+        details={"role": membership.role},
+    )
+    membership.delete()
+
+
+@transaction.atomic
+def change_status(*, campaign: Campaign, to: str, by: User | None = None) -> Campaign:
     """Open, pause or close a campaign."""
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     wanted = Status(to)
@@ -69,8 +124,11 @@ def change_status(*, campaign: Campaign, to: str) -> Campaign:
         )
     if wanted == Status.OPEN:
         _check_satisfiable(campaign)
-    campaign.status = wanted
+    before, campaign.status = campaign.status, wanted
     campaign.save(update_fields=["status"])
+    audit.record(
+        actor=by, act=ACTS[wanted], subject=campaign, details={"status": [before, wanted.value]}
+    )
     return campaign
 
 

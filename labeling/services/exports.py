@@ -8,9 +8,11 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from django.conf import settings
+from django.db import transaction
 
-from labeling.models import Campaign, Judgment
+from labeling.models import Act, Campaign, Judgment, User
 from labeling.selectors.judgments import current_judgments, with_what_was_judged
+from labeling.services import audit
 
 ROWS_AT_A_TIME = 1000
 
@@ -31,6 +33,17 @@ SCHEMA = pa.schema(
         ("judged_at", pa.string()),
     ]
 )
+
+
+@transaction.atomic
+def note_export(*, campaign: Campaign, kinds: Sequence[str], to: str, by: User | None) -> None:
+    """Write down that somebody takes a campaign's preferences away, before the first row goes."""
+    audit.record(
+        actor=by,
+        act=Act.PREFERENCES_EXPORTED,
+        subject=campaign,
+        details={"judge_kinds": sorted(kinds), "format": to},
+    )
 
 
 def preference_rows(

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from labeling import errors
 from labeling.models import (
+    Act,
     Campaign,
     Comparison,
     Judgment,
@@ -21,6 +23,7 @@ from labeling.models import (
     User,
 )
 from labeling.preference_files import BadLine, Preference, read_preferences
+from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
 from labeling.services.prompts import Message, check_messages, digest_of, store_prompts
 
@@ -70,6 +73,9 @@ def import_preferences(
         raise errors.BadRow(f"{problem} Nothing was imported.") from None
     if not report.preferences:
         raise errors.BadRow("The file holds no usable pair. Nothing was imported.")
+    audit.record(
+        actor=by, act=Act.PREFERENCES_IMPORTED, subject=source, details=dataclasses.asdict(report)
+    )
     return report
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from django.db import transaction
 
 from labeling import artifacts
-from labeling.models import Campaign, Judgment, Snapshot, SnapshotJudgment, User
+from labeling.models import Act, Campaign, Judgment, Snapshot, SnapshotJudgment, User
 from labeling.selectors.judgments import current_judgments, with_what_was_judged
+from labeling.services import audit
 
 TEST_SHARE = 0.15
 
@@ -73,6 +74,12 @@ def _record(
     if created:
         SnapshotJudgment.objects.bulk_create(
             (SnapshotJudgment(snapshot=snapshot, judgment_id=pk) for pk in used), batch_size=5000
+        )
+        audit.record(
+            actor=by,
+            act=Act.SNAPSHOT_TAKEN,
+            subject=snapshot,
+            details={"digest": digest, **counts, "judge_kinds": recipe["judge_kinds"]},
         )
     return snapshot
 

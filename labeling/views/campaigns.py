@@ -14,7 +14,7 @@ from labeling.forms import CampaignForm, ExportForm, ImportForm, KindsForm, NewC
 from labeling.models import Campaign, Membership
 from labeling.requests import SignedIn
 from labeling.selectors.campaigns import agreement, progress
-from labeling.services.campaigns import change_status, create_campaign
+from labeling.services.campaigns import change_campaign, change_status, create_campaign
 
 MANAGER = Membership.Role.MANAGER
 
@@ -53,7 +53,11 @@ def edit(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     form = CampaignForm(request.POST or None, instance=campaign)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        change_campaign(
+            campaign=form.save(commit=False),
+            labelers=form.cleaned_data["labelers"],
+            by=request.user,
+        )
         messages.success(request, _("Saved."))
         return redirect("labeling:campaign", campaign.pk)
     return render(
@@ -97,7 +101,7 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
     if wanted not in Campaign.Status.values:
         return HttpResponse(_("There is no such state."), status=422, content_type="text/plain")
     try:
-        change_status(campaign=campaign, to=wanted)
+        change_status(campaign=campaign, to=wanted, by=request.user)
     except errors.Refused as refusal:
         messages.error(request, str(refusal))
     return redirect("labeling:campaign", campaign.pk)

@@ -17,7 +17,7 @@ from labeling.access import campaign_for
 from labeling.forms import ExportForm, ImportForm, KindsForm
 from labeling.models import Membership
 from labeling.requests import SignedIn
-from labeling.services.exports import jsonl_lines, preference_rows, write_parquet
+from labeling.services.exports import jsonl_lines, note_export, preference_rows, write_parquet
 from labeling.services.imports import import_preferences
 from labeling.services.snapshots import take_snapshot
 
@@ -57,6 +57,9 @@ def export(request: SignedIn, pk: int) -> HttpResponseBase:
     if not form.is_valid():
         messages.error(request, _("Choose JSONL or Parquet."))
         return redirect("labeling:campaign", campaign.pk)
+    note_export(
+        campaign=campaign, kinds=form.kinds(), to=form.cleaned_data["format"], by=request.user
+    )
     rows = preference_rows(campaign, form.kinds())
     name = f"{slugify(campaign.name) or 'preferences'}-{timezone.localdate():%Y%m%d}"
     if form.cleaned_data["format"] == "jsonl":

@@ -6,7 +6,8 @@ from typing import Any
 from django.db import transaction
 
 from labeling import artifacts, errors
-from labeling.models import Policy, Snapshot, User
+from labeling.models import Act, Policy, Snapshot, User
+from labeling.services import audit
 from rewardmodel.models import RewardModel
 
 # The training program's own limits, repeated here because the web process can't load it (torch).
@@ -27,6 +28,12 @@ def start_reward_model(
         raise errors.NotReady(f"{base} has no weights to start from; choose another policy.")
     run = RewardModel.objects.create(
         snapshot=snapshot, base=base, created_by=by, config=config or {}
+    )
+    audit.record(
+        actor=by,
+        act=Act.TRAINING_STARTED,
+        subject=run,
+        details={"snapshot": snapshot.digest, "base": base.slug, "config": run.config},
     )
     run.enqueue()
     return run

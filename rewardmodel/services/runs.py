@@ -3,11 +3,13 @@ from datetime import datetime
 from django.db import transaction
 
 from labeling import errors
+from labeling.models import Act, User
+from labeling.services import audit
 from rewardmodel.runs import TrainingRun
 
 
 @transaction.atomic
-def cancel(*, run: TrainingRun, now: datetime) -> None:
+def cancel(*, run: TrainingRun, now: datetime, by: User | None = None) -> None:
     """End a run that nobody wants any more. A running program stops within a second or so."""
     model = type(run)
     run = model._default_manager.select_for_update().get(pk=run.pk)
@@ -19,3 +21,4 @@ def cancel(*, run: TrainingRun, now: datetime) -> None:
         run.status, run.finished_at = TrainingRun.Status.CANCELLED, now
         fields += ["status", "finished_at"]
     run.save(update_fields=fields)
+    audit.record(actor=by, act=Act.TRAINING_CANCELLED, subject=run, details={"step": run.step})

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from labeling.models import Campaign, DiscardedPair, Policy, Prompt, Response
+from labeling.models import Act, Campaign, DiscardedPair, Policy, Prompt, Response, User
+from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
 from labeling.services.images import as_models_read
 from rlhf.generation.protocol import Generated, Sampling
@@ -23,7 +24,9 @@ SEEDS = 2**31
 
 
 @transaction.atomic
-def request_responses(*, campaign: Campaign, prompts: Iterable[Prompt]) -> int:
+def request_responses(
+    *, campaign: Campaign, prompts: Iterable[Prompt], by: User | None = None
+) -> int:
     """Ask each policy of a campaign for its responses to these prompts; returns how many are new.
 
     The answers come later; asking again for the same prompts changes nothing.
@@ -53,7 +56,12 @@ def request_responses(*, campaign: Campaign, prompts: Iterable[Prompt]) -> int:
         ignore_conflicts=True,
         batch_size=1000,
     )
-    return ResponseRequest.objects.filter(campaign=campaign).count() - before
+    fresh = ResponseRequest.objects.filter(campaign=campaign).count() - before
+    if fresh:
+        audit.record(
+            actor=by, act=Act.RESPONSES_REQUESTED, subject=campaign, details={"responses": fresh}
+        )
+    return fresh
 
 
 def generate_pending(*, now: datetime) -> int:

@@ -1,7 +1,8 @@
 from django.db import transaction
 
 from labeling import errors
-from labeling.models import Policy, User
+from labeling.models import Act, Policy, User
+from labeling.services import audit
 from rlhf.models import Promotion
 from rlhf.selectors.policies import current_policy
 from rlhf.services.serving import serve
@@ -23,8 +24,16 @@ def promote(*, policy: Policy, reason: str, by: User | None) -> Promotion:
     """Make a version its line's current policy. Rolling back is promoting the one before."""
     if not policy.checkpoint:
         raise errors.NotReady(f"{policy} has no weights, so it can't be promoted.")
-    if current_policy(policy.name) == policy:
+    before = current_policy(policy.name)
+    if before == policy:
         raise errors.Refused(f"{policy} is the current policy already.")
     promotion = Promotion.objects.create(policy=policy, reason=reason, promoted_by=by)
+    back = before is not None and policy.version < before.version
+    audit.record(
+        actor=by,
+        act=Act.POLICY_ROLLED_BACK if back else Act.POLICY_PROMOTED,
+        subject=policy,
+        details={"before": before.slug if before else None, "reason": reason},
+    )
     serve(policy)
     return promotion

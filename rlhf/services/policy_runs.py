@@ -6,7 +6,8 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 
 from labeling import artifacts, errors
-from labeling.models import Campaign, Policy, Prompt, User
+from labeling.models import Act, Campaign, Policy, Prompt, User
+from labeling.services import audit
 from labeling.services.snapshots import split_of
 from rewardmodel.following import succeeded
 from rewardmodel.models import RewardModel
@@ -36,6 +37,12 @@ def start_policy_run(
         reward_model=reward_model,
         created_by=by,
         config=config or {},
+    )
+    audit.record(
+        actor=by,
+        act=Act.TRAINING_STARTED,
+        subject=run,
+        details={"parent": parent.slug, "reward_model": reward_model.pk, "config": run.config},
     )
     run.enqueue()
     return run

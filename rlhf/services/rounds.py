@@ -5,7 +5,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from labeling import errors
-from labeling.models import Campaign, CampaignPolicy, Policy, User
+from labeling.models import Act, Campaign, CampaignPolicy, Policy, User
+from labeling.services import audit
 from labeling.services.campaigns import change_status, create_campaign
 from labeling.services.snapshots import split_of, take_snapshot
 from rewardmodel.models import RewardModel
@@ -29,14 +30,16 @@ DUEL_PROMPTS = 40  # held-out prompts on which the new policy meets its parent
 
 
 @transaction.atomic
-def begin_round(*, campaign: Campaign) -> Round:
+def begin_round(*, campaign: Campaign, by: User | None = None) -> Round:
     """The campaign's open round, made when there is none."""
     Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     current = open_round(campaign)
     if current is not None:
         return current
     number = Round.objects.filter(campaign=campaign).aggregate(last=Max("number"))["last"] or 0
-    return Round.objects.create(campaign=campaign, number=number + 1)
+    round = Round.objects.create(campaign=campaign, number=number + 1)
+    audit.record(actor=by, act=Act.ROUND_BEGUN, subject=round)
+    return round
 
 
 # The steps, each by hand or by a trigger ---------------------------------------------------------
@@ -124,7 +127,7 @@ def start_duel(*, round: Round, by: User | None) -> Campaign:
     held_out = [p for p in campaign.prompts.order_by("id") if split_of(p.digest) == "test"]
     serve(run.policy, run.parent)
     request_responses(campaign=duel, prompts=held_out[:DUEL_PROMPTS])
-    round.duel = duel = change_status(campaign=duel, to=Campaign.Status.OPEN)
+    round.duel = duel = change_status(campaign=duel, to=Campaign.Status.OPEN, by=by)
     round.save(update_fields=["duel"])
     return duel
 
@@ -140,8 +143,14 @@ def decide(*, round: Round, decision: str, reason: str, by: User | None, now: da
         raise errors.NotReady("This round has made no policy yet that could be decided on.")
     round.decision, round.reason, round.decided_by, round.decided_at = decision, reason, by, now
     round.save(update_fields=["decision", "reason", "decided_by", "decided_at"])
+    audit.record(
+        actor=by,
+        act=Act.ROUND_DECIDED,
+        subject=round,
+        details={"decision": str(decision), "reason": reason},
+    )
     if round.duel is not None and round.duel.status != Campaign.Status.CLOSED:
-        change_status(campaign=round.duel, to=Campaign.Status.CLOSED)
+        change_status(campaign=round.duel, to=Campaign.Status.CLOSED, by=by)
     if decision == Round.Decision.PROMOTED:
         assert new is not None
         promote(policy=new, reason=f"{round}: {reason}"[:300], by=by)

@@ -43,7 +43,7 @@ def request_pairs(request: SignedIn, pk: int) -> HttpResponse:
             request, _("No policy answers in this campaign; import preferences instead.")
         )
         return redirect("labeling:campaign", pk)
-    count = request_responses(campaign=campaign, prompts=campaign.prompts.all())
+    count = request_responses(campaign=campaign, prompts=campaign.prompts.all(), by=request.user)
     if count:
         messages.success(
             request, _("%(count)d responses are asked for; pairs follow.") % {"count": count}
@@ -72,7 +72,7 @@ def rounds(request: SignedIn, pk: int) -> HttpResponse:
 def begin(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     campaign = campaign_for(request.user, pk, MANAGER)
-    return redirect("rlhf:round", begin_round(campaign=campaign).pk)
+    return redirect("rlhf:round", begin_round(campaign=campaign, by=request.user).pk)
 
 
 @login_required

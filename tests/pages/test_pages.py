@@ -37,6 +37,7 @@ def addresses(scene: Scene) -> list[str]:
         reverse("labeling:settings"),
         reverse("labeling:campaigns"),
         reverse("labeling:create"),
+        reverse("labeling:audit"),
         reverse("labeling:campaign", args=[scene.campaign.pk]),
         reverse("labeling:edit", args=[scene.campaign.pk]),
         reverse("rewardmodel:list"),

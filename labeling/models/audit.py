@@ -1,0 +1,74 @@
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models.campaigns import Campaign
+
+
+class Act(models.TextChoices):
+    """What is audited. A new act gets a line here; the column itself knows no list."""
+
+    CAMPAIGN_CREATED = "campaign.created", _("Campaign made")
+    CAMPAIGN_CHANGED = "campaign.changed", _("Campaign changed")
+    CAMPAIGN_OPENED = "campaign.opened", _("Campaign opened")
+    CAMPAIGN_PAUSED = "campaign.paused", _("Campaign paused")
+    CAMPAIGN_CLOSED = "campaign.closed", _("Campaign closed")
+    MEMBER_ADDED = "member.added", _("Member added")
+    MEMBER_CHANGED = "member.changed", _("Member's role changed")
+    MEMBER_REMOVED = "member.removed", _("Member removed")
+    PREFERENCES_IMPORTED = "preferences.imported", _("Preferences imported")
+    PREFERENCES_EXPORTED = "preferences.exported", _("Preferences exported")
+    RESPONSES_REQUESTED = "responses.requested", _("Responses asked for")
+    SNAPSHOT_TAKEN = "snapshot.taken", _("Snapshot taken")
+    TRAINING_STARTED = "training.started", _("Training started")
+    TRAINING_CANCELLED = "training.cancelled", _("Training cancelled")
+    ROUND_BEGUN = "round.begun", _("Round begun")
+    ROUND_DECIDED = "round.decided", _("Round decided")
+    POLICY_PROMOTED = "policy.promoted", _("Policy promoted")
+    POLICY_ROLLED_BACK = "policy.rolled_back", _("Policy rolled back")
+    ADMIN_ADDED = "admin.added", _("Added in the admin")
+    ADMIN_CHANGED = "admin.changed", _("Changed in the admin")
+    ADMIN_DELETED = "admin.deleted", _("Deleted in the admin")
+
+
+class AuditEvent(models.Model):
+    """Who did what to what, and when; never changed, never deleted (migration 0013).
+
+    The subject is named in words and by its key, not by a foreign key: the event outlives it.
+    """
+
+    at = models.DateTimeField(default=timezone.now, editable=False)
+    actor = models.ForeignKey(  # empty: a trigger or a command did it, and no person
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    act = models.CharField(max_length=60)
+    subject_type = models.CharField(max_length=60, blank=True)  # a model's name
+    subject_id = models.CharField(max_length=64, blank=True)
+    subject = models.CharField(max_length=300)
+    # Whose managers may read it; empty: engineers and administrators alone.
+    campaign = models.ForeignKey(
+        Campaign, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    details = models.JSONField(default=dict)  # of a change: field -> [before, after]
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="audit_act_names_a_thing_and_a_verb",
+                condition=models.Q(act__regex=r"^[a-z_]+\.[a-z_]+$"),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["campaign", "-id"], name="audit_of_a_campaign"),
+            models.Index(fields=["act", "-id"], name="audit_of_an_act"),
+            models.Index(fields=["actor", "-id"], name="audit_of_an_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.act}: {self.subject}"
+
+    @property
+    def in_words(self) -> str:
+        return str(Act(self.act).label) if self.act in Act.values else self.act
