@@ -21,7 +21,7 @@ PAIRS ?=
 UPDATES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format loop screens bench model chromium clean
+.PHONY: help run test check format messages loop screens bench model chromium clean
 # Two targets at once would only fight over the machine.
 .NOTPARALLEL:
 
@@ -44,6 +44,9 @@ check: .venv/developer  ## formatting, lint, types, import rules, missing migrat
 format: .venv/developer  ## format the code and mend what ruff can mend
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+messages: .venv/product  ## take new texts into the catalogs in locale/, say what is to translate
+	$(PY) -m config.messages $(ARGS)
 
 loop: .venv/product  ## one whole round on the running system (DATA=, PREFERENCES=, PAIRS=, UPDATES=)
 	@exec $(PY) manage.py loop $(if $(DATA),--data $(DATA)) $(if $(PAIRS),--pairs $(PAIRS)) \

@@ -86,7 +86,7 @@ class AccordUserAdmin(Audited, UserAdmin):
     list_filter = ["kind", "is_engineer", "is_staff", "is_active"]
     fieldsets = [
         *(UserAdmin.fieldsets or ()),
-        ("Accord", {"fields": ["kind", "is_engineer"]}),
+        ("Accord", {"fields": ["kind", "is_engineer", "language"]}),
     ]
 
 

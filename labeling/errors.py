@@ -1,4 +1,9 @@
-"""What Accord refuses. The docstring of each class is the sentence the user reads."""
+"""What Accord refuses. The docstring of each class is the sentence the user reads.
+
+Each in the reader's language: config/messages.py finds the docstrings of this file by themselves.
+"""
+
+from django.utils.translation import gettext
 
 
 class Refused(Exception):
@@ -9,7 +14,7 @@ class Refused(Exception):
 
     @classmethod
     def sentence(cls) -> str:
-        return " ".join((cls.__doc__ or "").split())
+        return gettext(" ".join((cls.__doc__ or "").split()))
 
 
 class LeaseExpired(Refused):

@@ -10,6 +10,7 @@ from labeling.views import (
     history,
     home,
     images,
+    languages,
     offline,
     reuse,
     skips,
@@ -20,6 +21,7 @@ from labeling.views import (
 app_name = "labeling"
 urlpatterns = [
     path("", home.home, name="home"),
+    path("language/", languages.choose, name="language"),
     path("label/", work.choose, name="choose"),
     path("label/worker.js", offline.worker, name="worker"),
     path("label/<int:pk>/", work.work, name="work"),

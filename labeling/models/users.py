@@ -13,6 +13,8 @@ class User(AbstractUser):
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSON)
     # Engineers steer training and promotion; managers and labelers get their rights per campaign.
     is_engineer = models.BooleanField(default=False)
+    # A code of settings.LANGUAGES; empty until the user chooses: then as the browser asks.
+    language = models.CharField(max_length=12, blank=True)
 
     class Meta:
         constraints = [

@@ -5,13 +5,14 @@ import { isKept } from "./offline.js";
 import * as store from "./store.js";
 
 const { labeler, campaign, leaseMinutes } = document.querySelector("[data-outbox]").dataset;
+const language = document.documentElement.lang;
 const known = new Set();
 
 /** Keep one pair until it is answered or its lease ends; `runsOut` on this machine's clock. */
 export function keep(assignment, html, until = "", runsOut = Date.now() + leaseMinutes * 60_000) {
   if (known.has(assignment)) return;
   known.add(assignment);
-  store.put("pairs", { assignment, labeler, campaign, html, until, runsOut });
+  store.put("pairs", { assignment, labeler, campaign, language, html, until, runsOut });
 }
 
 export function drop(assignment) {
@@ -25,8 +26,10 @@ export async function restored() {
     await store.clear("pairs"); // the page before gave them back as it was left
     return null;
   }
+  const fits = (pair) =>
+    pair.labeler === labeler && pair.campaign === campaign && pair.language === language;
   const pairs = (await store.all("pairs")).filter(
-    (pair) => pair.labeler === labeler && pair.campaign === campaign && pair.runsOut > Date.now(),
+    (pair) => fits(pair) && pair.runsOut > Date.now(),
   );
   for (const pair of pairs) known.add(pair.assignment);
   return pairs.sort((a, b) => a.assignment - b.assignment);

@@ -1,5 +1,7 @@
 // How the page talks to the server in the background.
 
+// A page stays in the language it came in, whatever was chosen in another tab since.
+const LANGUAGE = { "X-Page-Language": document.documentElement.lang };
 const PART = { Accept: "text/html", "HX-Request": "true" };
 const PATIENCE = 20_000; // milliseconds until a request counts as lost
 
@@ -33,6 +35,7 @@ async function ask(address, options) {
   try {
     const response = await fetch(address, {
       ...options,
+      headers: { ...options.headers, ...LANGUAGE },
       credentials: "same-origin",
       redirect: "manual",
       signal: AbortSignal.timeout(PATIENCE),
