@@ -19,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pace", type=float, default=10, help="times a person's, who takes 30 s")
     parser.add_argument("--seconds", type=float, default=20, help="of each measurement over HTTP")
     parser.add_argument("--swaps", type=int, default=40, help="answers given in Chromium")
+    parser.add_argument("--situations", nargs="+", choices=SITUATIONS, help="claims: only these")
     parser.add_argument("--claims-only", action="store_true", help="without HTTP")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     return parser.parse_args()
@@ -129,7 +131,7 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     }
     report["claims"] = []
     for pairs in asked.pairs:
-        report["claims"] += claims(pairs, asked.labelers)
+        report["claims"] += claims(pairs, asked.labelers, asked.situations or list(SITUATIONS))
     show("Claiming alone: median of PostgreSQL's own time, ms", report["claims"])
     if not asked.claims_only:
         report["http"] = [over_http(asked, pairs) for pairs in asked.pairs]
@@ -240,31 +242,46 @@ def fill(
 # Claiming alone ----------------------------------------------------------------------------------
 
 
-def claims(pairs: int, count: int) -> list[dict[str, Any]]:
+def claims(pairs: int, count: int, situations: Sequence[str]) -> list[dict[str, Any]]:
     """What one claim costs the database, by what was done before."""
     labelers = people(count)
     rows = []
-    for share in (0.0, 0.5, 0.9):
+    for situation in situations:
         emptied()
-        campaign = campaign_of(labelers)
-        fill(campaign, pairs, int(pairs * share), labelers)
-        before = f"{share:.0%} of all slots answered"
-        rows.append({"pairs": pairs, "before": before, **claim_time(campaign, labelers[0])})
+        campaign = SITUATIONS[situation](pairs, labelers)
+        rows.append({"pairs": pairs, "before": situation, **claim_time(campaign, labelers[0])})
+    return rows
 
-    emptied()
-    paused = campaign_of(labelers, "Begun before")
-    fill(paused, pairs, 0, labelers)
+
+def answered(share: float, pairs: int, labelers: list[Any]) -> Any:
+    """A campaign in which this share of the pairs has all its answers."""
+    campaign = campaign_of(labelers)
+    fill(campaign, pairs, int(pairs * share), labelers)
+    return campaign
+
+
+def beside_another(pairs: int, labelers: list[Any]) -> Any:
+    """A small campaign; another one, begun before, has all its slots open."""
+    fill(campaign_of(labelers, "Begun before"), pairs, 0, labelers)
     campaign = campaign_of(labelers)
     fill(campaign, 100, 0, labelers)
-    before = "another campaign has all its slots open"
-    rows.append({"pairs": pairs, "before": before, **claim_time(campaign, labelers[0])})
+    return campaign
 
-    emptied()
+
+def half_by_one(pairs: int, labelers: list[Any]) -> Any:
+    """A campaign in which the one who asks has answered half of the pairs, and nobody else any."""
     campaign = campaign_of(labelers)
     fill(campaign, pairs, pairs // 2, labelers[:1], opinions=1)
-    before = "this labeler alone answered 50% of the pairs"
-    rows.append({"pairs": pairs, "before": before, **claim_time(campaign, labelers[0])})
-    return rows
+    return campaign
+
+
+SITUATIONS: dict[str, Callable[[int, list[Any]], Any]] = {
+    "0% answered": partial(answered, 0.0),
+    "50% answered": partial(answered, 0.5),
+    "90% answered": partial(answered, 0.9),
+    "another campaign is open": beside_another,
+    "this labeler answered half": half_by_one,
+}
 
 
 def claim_time(campaign: Any, labeler: Any) -> dict[str, float]:
