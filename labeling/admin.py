@@ -17,6 +17,7 @@ from labeling.models import (
     ChatTurn,
     Comparison,
     DiscardedPair,
+    GuidelinesVersion,
     Image,
     Judgment,
     Membership,
@@ -30,6 +31,7 @@ from labeling.models import (
     Skip,
     Snapshot,
     SnapshotJudgment,
+    SpendingMark,
     User,
 )
 from labeling.services import audit
@@ -108,6 +110,20 @@ class CampaignAdmin(Audited):
     search_fields = ["name"]
     inlines = [CampaignPolicyInline, MembershipInline]
     exclude = ["prompts"]
+
+
+@admin.register(GuidelinesVersion)
+class GuidelinesVersionAdmin(ReadOnlyAdmin):
+    list_display = ["campaign", "number", "created_at"]
+    list_filter = ["campaign"]
+    list_select_related = ["campaign"]
+    search_fields = ["text"]
+
+
+@admin.register(SpendingMark)
+class SpendingMarkAdmin(ReadOnlyAdmin):
+    list_display = ["campaign", "up_to", "amount"]
+    list_select_related = ["campaign"]
 
 
 @admin.register(Search)

@@ -77,8 +77,30 @@ class NobodyAnswers(Refused):
     """No policy answers in this campaign yet; whoever manages it can add one."""
 
 
-class ExposureReached(Refused):
+class NothingNow(Refused):
+    """There is no pair for you here at the moment."""
+
+    until_tomorrow = False  # whether it is over for today only
+
+
+class ExposureReached(NothingNow):
     """You have seen as many pairs with such content today as this campaign allows."""
+
+    until_tomorrow = True
+
+
+class QuotaReached(NothingNow):
+    """You have judged as many pairs today as this campaign gives to one person a day."""
+
+    until_tomorrow = True
+
+
+class BudgetSpent(NothingNow):
+    """The budget of this campaign is spent or promised, so it gives out no more pairs."""
+
+
+class DeadlinePassed(NothingNow):
+    """The deadline of this campaign has passed, so it gives out no more pairs."""
 
 
 class WarningUnread(Refused):

@@ -4,10 +4,12 @@ from typing import Any
 
 from django import forms
 from django.db.models import Count, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Campaign, CampaignPolicy, Policy, Prompt, User
+from labeling.models import Campaign, CampaignPolicy, Membership, Policy, Prompt, User
 from labeling.services.prompts import LONGEST_MESSAGE, store_prompts
+from labeling.services.satisfiable import obstacles
 
 
 class WordsField(forms.CharField):
@@ -68,10 +70,14 @@ class CampaignForm(forms.ModelForm):
             *("name", "guidelines", "overlap", "lease_minutes", "strength", "rationale_from"),
             *("allow_tie", "allow_both_good", "allow_both_bad", "break_after"),
             *("content_warnings", "exposure_cap"),
+            *("daily_quota", "price", "budget", "deadline", "priority"),
             *("reward_model_after", "policy_margin", "approval_required"),
         ]
         widgets = {
-            "guidelines": forms.Textarea(attrs={"rows": 10}),
+            "guidelines": forms.Textarea(attrs={"rows": 14}),
+            "deadline": forms.DateTimeInput(
+                attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"
+            ),
             "strength": forms.Select(
                 choices=[
                     (1, _("A or B")),
@@ -97,6 +103,11 @@ class CampaignForm(forms.ModelForm):
             "rationale_from": _("A reason is required"),
             "exposure_cap": _("Pairs with harmful content a day"),
             "break_after": _("Suggest a break after"),
+            "daily_quota": _("Pairs a day for each labeler"),
+            "price": _("Price of a judgment"),
+            "budget": _("Budget"),
+            "deadline": _("Deadline"),
+            "priority": _("Priority"),
             "allow_tie": _("Tie"),
             "allow_both_good": _("Both good"),
             "allow_both_bad": _("Both bad"),
@@ -105,7 +116,15 @@ class CampaignForm(forms.ModelForm):
             "approval_required": _("A person approves before a new policy is promoted"),
         }
         help_texts = {
-            "guidelines": _("Markdown. Labelers can open it beside each pair."),
+            "guidelines": _(
+                "Markdown. Labelers can open it beside each pair; each change is a new version, "
+                "and each judgment knows under which it was made."
+            ),
+            "daily_quota": _("in this campaign; empty: as many as wanted"),
+            "price": _("promised with each pair that is taken from now on; empty: nothing"),
+            "budget": _("no pair is given out that it could not pay; empty: no limit"),
+            "deadline": _("after it nothing is given out; empty: never"),
+            "priority": _("of several campaigns, the highest number is labeled first"),
             "exposure_cap": _("for each labeler, over all campaigns; empty: no limit"),
             "break_after": _("minutes of attention; empty: never"),
             "overlap": "",
@@ -119,8 +138,10 @@ class CampaignForm(forms.ModelForm):
             "approval_required": "",
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by: User | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.managers = {by.pk} if by is not None else set()  # of a campaign that is not made yet
+        self.fields["priority"].required = False
         people = User.objects.filter(is_active=True).order_by("kind", "username")
         self.fields["labelers"].queryset = people  # type: ignore[attr-defined]
         if self.instance.pk:
@@ -130,11 +151,28 @@ class CampaignForm(forms.ModelForm):
                 memberships__campaign=self.instance, memberships__role="labeler"
             )
 
+    def clean_priority(self) -> int:
+        return self.cleaned_data["priority"] or 0
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         self.instance.aspects = cleaned.get("aspects", [])
         self.instance.flags = cleaned.get("flags", [])
         return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # puts the fields into the instance
+        if not self.errors:
+            for obstacle in obstacles(self.instance, self._members(), timezone.now()):
+                self.add_error(obstacle.field, obstacle.why)
+
+    def _members(self) -> int:
+        """How many people the campaign has with the chosen labelers."""
+        chosen = set(self.cleaned_data["labelers"].values_list("pk", flat=True))
+        if self.instance.pk is None:
+            return len(chosen | self.managers)
+        others = self.instance.memberships.exclude(role=Membership.Role.LABELER)
+        return len(chosen | set(others.values_list("user", flat=True)))
 
 
 class NewCampaignForm(CampaignForm):

@@ -56,11 +56,13 @@ class JudgmentForm(forms.Form):
     )
     seconds = forms.FloatField(required=False, min_value=0, widget=forms.HiddenInput)
     client_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    guidelines = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
         kwargs.setdefault("auto_id", "answer-%s")
         super().__init__(*args, **kwargs)
         self.campaign = campaign
+        self.fields["guidelines"].initial = lambda: campaign.guidelines_number
         self.fields["flags"].choices = [(flag, flag) for flag in campaign.flags]  # type: ignore[attr-defined]
         for number, aspect in enumerate(campaign.aspects):
             self.fields[f"aspect-{number}"] = forms.TypedChoiceField(

@@ -4,12 +4,14 @@ from labeling.models.care import OptOut
 from labeling.models.chats import Chat, ChatTurn
 from labeling.models.comparisons import Assignment, Comparison, DiscardedPair
 from labeling.models.datasets import Snapshot, SnapshotJudgment
+from labeling.models.guidelines import GuidelinesVersion
 from labeling.models.images import Image, PromptImage
 from labeling.models.judgments import Judgment, PreferenceImport
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
 from labeling.models.searches import Search
 from labeling.models.skips import Skip
+from labeling.models.spending import SpendingMark
 from labeling.models.users import User
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "ChatTurn",
     "Comparison",
     "DiscardedPair",
+    "GuidelinesVersion",
     "Image",
     "Judgment",
     "Membership",
@@ -35,5 +38,6 @@ __all__ = [
     "Skip",
     "Snapshot",
     "SnapshotJudgment",
+    "SpendingMark",
     "User",
 ]

@@ -1,9 +1,12 @@
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models.policies import Policy
@@ -71,6 +74,36 @@ class Campaign(models.Model):
         help_text="Minutes of attention after which a break is suggested; empty: never.",
     )
 
+    # Of several campaigns, "Take the next pair" gives the one with the highest number first.
+    priority = models.SmallIntegerField(
+        default=0, validators=[MinValueValidator(-100), MaxValueValidator(100)]
+    )
+    daily_quota = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Pairs that one labeler gets here a day; empty: as many as wanted.",
+    )
+    # Money has no currency here: whatever the managers of an installation count in.
+    price = models.DecimalField(
+        max_digits=10,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Promised for each judgment from now on; empty: nothing.",
+    )
+    budget = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="No pair is given out that this could not pay; empty: no limit.",
+    )
+    deadline = models.DateTimeField(
+        null=True, blank=True, help_text="After it no pair is given out; empty: never."
+    )
+
     prompts = models.ManyToManyField(Prompt, related_name="campaigns", blank=True)
     policies = models.ManyToManyField(Policy, through="CampaignPolicy", related_name="campaigns")
     members = models.ManyToManyField(
@@ -96,10 +129,32 @@ class Campaign(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True)  # out of the way, and nothing else
 
     class Meta:
         ordering = ["-id"]
         constraints = [
+            models.CheckConstraint(
+                name="campaign_archived_once_closed",
+                condition=Q(archived_at__isnull=True) | Q(status="closed"),
+            ),
+            models.CheckConstraint(
+                name="campaign_quota_is_a_pair_or_more",
+                condition=Q(daily_quota__isnull=True) | Q(daily_quota__gte=1),
+            ),
+            models.CheckConstraint(
+                name="campaign_price_is_not_negative",
+                condition=Q(price__isnull=True) | Q(price__gte=0),
+            ),
+            models.CheckConstraint(
+                name="campaign_budget_pays_a_price",
+                condition=Q(budget__isnull=True)
+                | Q(budget__gt=0, price__isnull=False, price__gt=0),
+                violation_error_message=_(
+                    "A budget limits what is paid: set a price for each judgment, or leave the "
+                    "budget empty."
+                ),
+            ),
             models.CheckConstraint(
                 name="campaign_status_is_known",
                 condition=Q(status__in=["draft", "open", "paused", "closed"]),
@@ -151,6 +206,15 @@ class Campaign(models.Model):
     def asks_reason(self, preference: int) -> bool:
         """Whether a preference of this strength, on either side, needs a reason. 0 never does."""
         return self.rationale_from is not None and abs(preference) >= self.rationale_from
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the deadline has passed: nothing is given out, what was begun may be finished."""
+        return self.deadline is not None and now >= self.deadline
+
+    @cached_property
+    def guidelines_number(self) -> int | None:
+        """Which version of the guidelines this campaign's text is; None while there is none."""
+        return self.guidelines_versions.order_by("-number").values_list("number", flat=True).first()
 
     @property
     def gives_out_pairs(self) -> bool:

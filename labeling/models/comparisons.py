@@ -81,6 +81,8 @@ class Assignment(models.Model):
     # When its labeler last lost it without an answer, or it was opened anew: from then on they may
     # take a slot of this comparison again.
     freed_at = models.DateTimeField(null=True, blank=True)
+    # What its labeler was promised when they took it; it stays when the campaign's price changes.
+    price = models.DecimalField(max_digits=10, decimal_places=4, null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
     # The answer was taken back: a new slot of the comparison stands in for this one.
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -130,6 +132,18 @@ class Assignment(models.Model):
                 fields=["campaign", "leased_until"],
                 name="assignment_lease_end",
                 condition=Q(answered_at__isnull=True, leased_until__isnull=False),
+            ),
+            # What one labeler, or the whole campaign, has answered since a moment.
+            models.Index(
+                fields=["labeler", "campaign", "answered_at"],
+                name="assignment_answered_by",
+                condition=Q(answered_at__isnull=False),
+            ),
+            models.Index(
+                fields=["campaign", "answered_at"],
+                include=["price"],
+                name="assignment_answered",
+                condition=Q(answered_at__isnull=False),
             ),
         ]
 

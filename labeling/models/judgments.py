@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from labeling.models.campaigns import Campaign
 from labeling.models.comparisons import Assignment, Comparison
+from labeling.models.guidelines import GuidelinesVersion
 from labeling.models.policies import Policy
 
 
@@ -66,6 +67,11 @@ class Judgment(models.Model):
     )
     labeler = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="judgments"
+    )
+
+    # What the labeler was told when the pair was shown; empty where there were no guidelines.
+    guidelines = models.ForeignKey(
+        GuidelinesVersion, null=True, on_delete=models.PROTECT, related_name="judgments"
     )
 
     preference = models.SmallIntegerField()

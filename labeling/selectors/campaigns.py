@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
@@ -13,6 +14,7 @@ from labeling.models import (
     Skip,
     User,
 )
+from labeling.selectors.assignments import count_claimable, held_by
 from labeling.selectors.judgments import current_judgments
 
 
@@ -90,10 +92,22 @@ def stuck_comparisons(campaign: Campaign) -> QuerySet[Comparison]:
 
 
 def campaigns_with_work(labeler: User) -> QuerySet[Campaign]:
-    """Open campaigns this labeler takes part in."""
+    """Open campaigns this labeler takes part in, what managers put first before the others."""
     return Campaign.objects.filter(status=Campaign.Status.OPEN, memberships__user=labeler).order_by(
-        "id"
+        "-priority", "id"
     )
+
+
+def first_with_work(labeler: User, now: datetime) -> Campaign | None:
+    """The campaign whose pair this labeler gets next; None where no pair waits anywhere."""
+    for campaign in campaigns_with_work(labeler):
+        if campaign.is_over(now):
+            continue
+        if campaign.kind == Campaign.Kind.CHAT or (
+            held_by(labeler, campaign).exists() or count_claimable(labeler, campaign, now, 1)
+        ):
+            return campaign
+    return None
 
 
 def judged_comparisons(campaign: Campaign, kinds: list[str]) -> int:

@@ -2,10 +2,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.utils import timezone
+from django.db.models import Case, DecimalField, F, Q, QuerySet, Value, When
 
-from labeling import errors
 from labeling.models import Assignment, Campaign, Membership, Search, User
 from labeling.selectors.assignments import (
     count_claimable,
@@ -17,7 +15,8 @@ from labeling.selectors.assignments import (
     to_show,
     whole_search,
 )
-from labeling.selectors.care import exposures, welcome_to
+from labeling.selectors.care import welcome_to
+from labeling.services.allowances import allowance
 
 # Pairs one labeler holds in a campaign at most: so many answers go on without a network.
 MOST_HELD = 24
@@ -32,7 +31,7 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
     other are skipped.
 
     Raises:
-        ExposureReached: there is work, but no more of this kind today.
+        NothingNow: there may be work, but the campaign's rules give out no more of it now.
     """
     if not campaign.gives_out_pairs:
         return None
@@ -40,12 +39,14 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
     held = welcome_to(labeler, campaign, held_by(labeler, campaign))
     assignment = held.select_for_update(of=("self",)).first()
     if assignment is None:
-        if _left_today(labeler, campaign, now) == 0:
-            raise errors.ExposureReached
-        assignment = _claimable(labeler, campaign, now)
+        allowed = allowance(labeler, campaign, now)
+        if allowed.pairs:
+            assignment = _claimable(labeler, campaign, now, fresh=allowed.fresh > 0)
+        if assignment is None and not allowed.fresh:
+            raise allowed.refusal
     if assignment is None:
         return None
-    _lease([assignment], labeler, _end(campaign, now), now)
+    _lease([assignment], labeler, campaign, now)
     return to_show([assignment.pk]).get()
 
 
@@ -60,21 +61,18 @@ def claim_ahead(
     nothing to do because someone else's browser reads ahead.
 
     Raises:
-        ExposureReached: nothing is held, and no more of this kind is given out today.
+        NothingNow: nothing is held, and the campaign's rules give out no more now.
     """
     if not campaign.gives_out_pairs:
         return []
     take_turns(labeler)
     welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))
     held = list(welcome.select_for_update(of=("self",)))
-    end = _end(campaign, now)
-    _lease(held, labeler, end, now)
+    _lease(held, labeler, campaign, now)
 
+    allowed = allowance(labeler, campaign, now)
     wanted = min(at_most, MOST_HELD) - len(held)
-    if wanted > 0 and (left := _left_today(labeler, campaign, now)) is not None:
-        if not held and not left:
-            raise errors.ExposureReached
-        wanted = min(wanted, left)
+    wanted, fresh = min(wanted, allowed.pairs), allowed.fresh
     others = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user=labeler).count()
     if wanted > 0:
         free = count_claimable(labeler, campaign, now, up_to=wanted + others)
@@ -83,10 +81,13 @@ def claim_ahead(
         # Whoever holds nothing takes one in any case, as claim_next would.
         wanted = min(wanted, max(free - others, 0 if held else 1))
     # One by one: two free slots of one comparison must not both come to the same labeler.
-    while wanted > 0 and (assignment := _claimable(labeler, campaign, now)):
-        _lease([assignment], labeler, end, now)
+    while wanted > 0 and (assignment := _claimable(labeler, campaign, now, fresh=fresh > 0)):
+        _lease([assignment], labeler, campaign, now)
         held.append(assignment)
         wanted -= 1
+        fresh -= assignment.labeler_id is None
+    if not held and not allowed.fresh:
+        raise allowed.refusal
     return list(to_show([assignment.pk for assignment in held]))
 
 
@@ -95,21 +96,14 @@ def take_turns(labeler: User) -> None:
     User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
 
 
-def _left_today(labeler: User, campaign: Campaign, now: datetime) -> int | None:
-    """How many more pairs with content warnings this labeler gets today; None: as many as wanted.
-
-    Held pairs count as seen. Whoever asks holds the labeler's turn, so no two requests share what
-    is left.
-    """
-    if campaign.exposure_cap is None:
-        return None
-    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    return max(0, campaign.exposure_cap - exposures(labeler, today))
-
-
-def _claimable(labeler: User, campaign: Campaign, now: datetime) -> Assignment | None:
+def _claimable(
+    labeler: User, campaign: Campaign, now: datetime, *, fresh: bool
+) -> Assignment | None:
+    """The next slot, locked; without `fresh`, only one that somebody held whose lease ran out."""
     for looks in (quick_looks, _remembered_search):
         for place in looks(labeler, campaign, now):
+            if not fresh:
+                place = place.filter(labeler__isnull=False)
             found = place.select_for_update(skip_locked=True, of=("self",)).first()
             if found is not None:
                 return found
@@ -152,16 +146,18 @@ def remember_search(labeler: User, campaign: Campaign, now: datetime) -> None:
     )
 
 
-def _end(campaign: Campaign, now: datetime) -> datetime:
-    return now + timedelta(minutes=campaign.lease_minutes)
-
-
-def _lease(assignments: list[Assignment], labeler: User, until: datetime, now: datetime) -> None:
+def _lease(assignments: list[Assignment], labeler: User, campaign: Campaign, now: datetime) -> None:
+    until = now + timedelta(minutes=campaign.lease_minutes)
     from_others = Q(labeler__isnull=False) & ~Q(labeler=labeler)
     Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
         labeler=labeler,
         leased_until=until,
         freed_at=Case(When(from_others, then=Value(now)), default=F("freed_at")),
+        # A slot taken over costs what was promised for it: no money is promised twice.
+        price=Case(
+            When(labeler__isnull=True, then=Value(campaign.price, DecimalField())),
+            default=F("price"),
+        ),
     )
 
 

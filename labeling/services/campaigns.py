@@ -1,10 +1,15 @@
 from collections.abc import Iterable
+from datetime import datetime
+from itertools import count
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.models import Act, Campaign, CampaignPolicy, Membership, Prompt, User
 from labeling.services import audit
+from labeling.services.satisfiable import obstacles
 
 Status = Campaign.Status
 
@@ -20,7 +25,7 @@ ACTS = {
     Status.CLOSED: Act.CAMPAIGN_CLOSED,
 }
 # What a manager's form can't touch: the state has a service of its own, the rest is history.
-FIXED = {"id", "status", "created_by", "created_at"}
+FIXED = {"id", "status", "created_by", "created_at", "archived_at"}
 
 
 @transaction.atomic
@@ -112,7 +117,9 @@ def remove_member(*, membership: Membership, by: User | None) -> None:
 
 
 @transaction.atomic
-def change_status(*, campaign: Campaign, to: str, by: User | None = None) -> Campaign:
+def change_status(
+    *, campaign: Campaign, to: str, by: User | None = None, now: datetime | None = None
+) -> Campaign:
     """Open, pause or close a campaign."""
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     wanted = Status(to)
@@ -123,7 +130,7 @@ def change_status(*, campaign: Campaign, to: str, by: User | None = None) -> Cam
             f"A campaign that is {campaign.status} can't become {wanted.value}."
         )
     if wanted == Status.OPEN:
-        _check_satisfiable(campaign)
+        check_satisfiable(campaign, now or timezone.now())
     before, campaign.status = campaign.status, wanted
     campaign.save(update_fields=["status"])
     audit.record(
@@ -132,11 +139,68 @@ def change_status(*, campaign: Campaign, to: str, by: User | None = None) -> Cam
     return campaign
 
 
-def _check_satisfiable(campaign: Campaign) -> None:
-    """A campaign that nobody could finish is not opened."""
-    labelers = campaign.memberships.count()
-    if labelers < campaign.overlap:
-        raise errors.CampaignIncomplete(
-            f"Each pair needs {campaign.overlap} different labelers, but the campaign has "
-            f"{labelers} members; add members or lower the overlap."
-        )
+def check_satisfiable(campaign: Campaign, now: datetime) -> None:
+    """A campaign that nobody could finish is not opened.
+
+    Raises:
+        CampaignIncomplete: with the first reason.
+    """
+    for obstacle in obstacles(campaign, campaign.memberships.count(), now):
+        raise errors.CampaignIncomplete(obstacle.why)
+
+
+@transaction.atomic
+def archive(*, campaign: Campaign, archived: bool, by: User | None, now: datetime) -> Campaign:
+    """Put a closed campaign out of the way, or back among the others.
+
+    Raises:
+        TransitionRefused: it is not closed.
+    """
+    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if campaign.status != Status.CLOSED:
+        raise errors.TransitionRefused(_("Only a closed campaign can be archived; close it first."))
+    campaign.archived_at = now if archived else None
+    campaign.save(update_fields=["archived_at"])
+    act = Act.CAMPAIGN_ARCHIVED if archived else Act.CAMPAIGN_RESTORED
+    audit.record(actor=by, act=act, subject=campaign)
+    return campaign
+
+
+# Everything of a campaign but its name, its state and what has come of it.
+NOT_CLONED = {"id", "name", "status", "created_by", "created_at", "archived_at", "deadline"}
+
+
+@transaction.atomic
+def clone_campaign(*, campaign: Campaign, by: User) -> Campaign:
+    """A draft with the same question, rules, prompts, policies and people; no pairs, no answers.
+
+    A deadline is not taken over: it belongs to the work that was to be done by then.
+    """
+    rules = {
+        field.name: getattr(campaign, field.name)
+        for field in Campaign._meta.concrete_fields
+        if field.name not in NOT_CLONED
+    }
+    entrants = list(campaign.entrants.all())
+    for entrant in entrants:
+        entrant.pk, entrant._state.adding = None, True
+    copy = create_campaign(
+        campaign=Campaign(name=_free_name(campaign.name), **rules),
+        by=by,
+        prompts=campaign.prompts.all(),
+        entrants=entrants,
+    )
+    for member in campaign.memberships.exclude(user=by).select_related("user"):
+        add_members(campaign=copy, users=[member.user], role=member.role, by=by)
+    audit.record(actor=by, act=Act.CAMPAIGN_CLONED, subject=campaign, details={"copy": copy.name})
+    return copy
+
+
+def _free_name(name: str) -> str:
+    longest = Campaign._meta.get_field("name").max_length or 120
+    for number in count(2):
+        ending = f" ({number})"
+        wanted = name[: longest - len(ending)] + ending
+        if not Campaign.objects.filter(name=wanted).exists():
+            return wanted
+    raise AssertionError("the numbers never end")

@@ -232,6 +232,7 @@ def store_answers(
         first_on_left=turn.first_on_left,
         labeler=turn.chat.labeler,
         leased_until=now + ITS_LABELERS,
+        price=campaign.price,
     )
     turn.save()
     return True

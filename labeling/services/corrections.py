@@ -28,6 +28,7 @@ def change_answer(
     client_key: uuid.UUID,
     seconds: float | None,
     now: datetime,
+    guidelines: int | None = None,
 ) -> Judgment:
     """Store an answer in the place of a former one; the same answer again stores nothing.
 
@@ -47,7 +48,13 @@ def change_answer(
     if says(judgment, answer):
         return judgment
     return store_answer(
-        assignment, answer, client_key=client_key, seconds=seconds, now=now, supersedes=judgment
+        assignment,
+        answer,
+        client_key=client_key,
+        seconds=seconds,
+        now=now,
+        supersedes=judgment,
+        guidelines=guidelines,
     )
 
 

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from labeling import errors
 from labeling.models import Assignment, Campaign, Judgment, Skip, User
+from labeling.selectors.guidelines import version_shown
 
 LONGEST_RATIONALE = 10_000  # characters
 
@@ -36,8 +37,11 @@ def record_judgment(
     client_key: uuid.UUID,
     seconds: float | None,
     now: datetime,
+    guidelines: int | None = None,
 ) -> Judgment:
     """Store one answer. The same key sent again returns what was stored the first time.
+
+    `guidelines` is the number of the version that stood beside the pair.
 
     A lease that ran out costs nothing while nobody else has taken the slot.
 
@@ -52,7 +56,13 @@ def record_judgment(
     check_held(assignment, labeler)
     check_offered(assignment.comparison.campaign, answer)
     judgment = store_answer(
-        assignment, answer, client_key=client_key, seconds=seconds, now=now, supersedes=None
+        assignment,
+        answer,
+        client_key=client_key,
+        seconds=seconds,
+        now=now,
+        supersedes=None,
+        guidelines=guidelines,
     )
     assignment.answered_at = now
     assignment.save(update_fields=["answered_at"])
@@ -79,6 +89,7 @@ def store_answer(
     seconds: float | None,
     now: datetime,
     supersedes: Judgment | None,
+    guidelines: int | None = None,
 ) -> Judgment:
     """The event of an answer by whoever holds the slot; the rules are checked before."""
     labeler = assignment.labeler
@@ -96,6 +107,7 @@ def store_answer(
         seconds=seconds,
         client_key=client_key,
         supersedes=supersedes,
+        guidelines=version_shown(assignment.comparison.campaign, guidelines),
         created_at=now,
     )
 

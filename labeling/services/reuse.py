@@ -8,6 +8,7 @@ from django.db.models import Case, Q, Value, When
 
 from labeling import errors
 from labeling.models import Assignment, Judgment, User
+from labeling.services.allowances import affordable
 from labeling.services.assignments import take_turns
 from labeling.services.judgments import Answer, record_judgment, same_answer
 
@@ -21,6 +22,7 @@ def reuse_answer(
     client_key: uuid.UUID,
     seconds: float | None,
     now: datetime,
+    guidelines: int | None = None,
 ) -> Judgment:
     """Store an answer in any open slot of its pair, since its own went to someone else meanwhile.
 
@@ -28,7 +30,8 @@ def reuse_answer(
     stays true. The same key sent again returns what was stored the first time.
 
     Raises:
-        NoSlotFree, KeyReused, AlreadySkipped, AlreadyAnswered, CampaignNotOpen, AnswerNotOffered.
+        NoSlotFree, BudgetSpent, KeyReused, AlreadySkipped, AlreadyAnswered, CampaignNotOpen,
+        AnswerNotOffered.
     """
     take_turns(labeler)
     stored = Judgment.objects.select_related("assignment").filter(client_key=client_key).first()
@@ -44,10 +47,15 @@ def reuse_answer(
     own.filter(answered_at__isnull=True).exclude(pk=slot.pk).update(
         labeler=None, leased_until=None, freed_at=now
     )
-    if slot.labeler_id not in (None, labeler.pk):
+    if slot.labeler_id is None:
+        campaign = assignment.comparison.campaign
+        if not affordable(campaign, now):
+            raise errors.BudgetSpent
+        slot.price = campaign.price
+    elif slot.labeler_id != labeler.pk:
         slot.freed_at = now  # its lease ran out
     slot.labeler, slot.leased_until = labeler, now
-    slot.save(update_fields=["labeler", "leased_until", "freed_at"])
+    slot.save(update_fields=["labeler", "leased_until", "freed_at", "price"])
     return record_judgment(
         assignment=slot,
         labeler=labeler,
@@ -55,6 +63,7 @@ def reuse_answer(
         client_key=client_key,
         seconds=seconds,
         now=now,
+        guidelines=guidelines,
     )
 
 

@@ -1,6 +1,7 @@
 """Filters that put values into the form people read."""
 
 from datetime import timedelta
+from difflib import unified_diff
 from typing import Any
 
 from django import template
@@ -37,6 +38,13 @@ def differences(left: str, right: str) -> dict[str, comparing.Side]:
     """What the two sides do not share, by side; empty when they are too long to compare."""
     found = comparing.differences(left, right)
     return dict(zip(("left", "right"), found, strict=True)) if found else {}
+
+
+@register.simple_tag
+def changes(before: str, after: str) -> list[tuple[str, str]]:
+    """The lines that differ between two texts, with "+" or "-", amid a line of what stayed."""
+    lines = unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
+    return [(line[0], line[1:]) for line in lines if line[:2] not in ("--", "++", "@@")]
 
 
 @register.filter

@@ -1,10 +1,13 @@
 """The manager's pages: what a campaign asks, how far it is, and its switches."""
 
+from itertools import zip_longest
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -14,7 +17,16 @@ from labeling.forms import CampaignForm, ExportForm, ImportForm, KindsForm, NewC
 from labeling.models import Campaign, Membership
 from labeling.requests import SignedIn
 from labeling.selectors.campaigns import agreement, progress
-from labeling.services.campaigns import change_campaign, change_status, create_campaign
+from labeling.selectors.guidelines import versions_of
+from labeling.selectors.spending import promised, spent
+from labeling.services.campaigns import archive as put_away
+from labeling.services.campaigns import (
+    change_campaign,
+    change_status,
+    clone_campaign,
+    create_campaign,
+)
+from labeling.starting_points import STARTING_POINTS, starting_point
 
 MANAGER = Membership.Role.MANAGER
 
@@ -24,8 +36,15 @@ MANAGER = Membership.Role.MANAGER
 def index(request: SignedIn) -> HttpResponse:
     if not manages_campaigns(request.user):
         raise PermissionDenied
-    rows = [(campaign, progress(campaign)) for campaign in campaigns_for(request.user, MANAGER)]
-    return render(request, "labeling/campaigns.html", {"rows": rows})
+    archived = "archived" in request.GET
+    managed = campaigns_for(request.user, MANAGER)
+    shown = managed.filter(archived_at__isnull=not archived)
+    context = {
+        "rows": [(campaign, progress(campaign)) for campaign in shown],
+        "archived": archived,
+        "put_away": managed.filter(archived_at__isnull=False).count(),
+    }
+    return render(request, "labeling/campaigns.html", context)
 
 
 @login_required
@@ -33,7 +52,10 @@ def index(request: SignedIn) -> HttpResponse:
 def create(request: SignedIn) -> HttpResponse:
     if not manages_campaigns(request.user):
         raise PermissionDenied
-    form = NewCampaignForm(request.POST or None)
+    point = starting_point(request.GET.get("from", ""))
+    form = NewCampaignForm(
+        request.POST or None, by=request.user, initial=point.initial() if point else None
+    )
     if request.method == "POST" and form.is_valid():
         campaign = create_campaign(
             campaign=form.save(commit=False),
@@ -44,7 +66,8 @@ def create(request: SignedIn) -> HttpResponse:
         )
         messages.success(request, _("The campaign is made. Request pairs, then open it."))
         return redirect("labeling:campaign", campaign.pk)
-    return render(request, "labeling/edit.html", {"form": form}, status=status_of(form))
+    context = {"form": form, "points": STARTING_POINTS, "point": point}
+    return render(request, "labeling/edit.html", context, status=status_of(form))
 
 
 @login_required
@@ -107,12 +130,56 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
     return redirect("labeling:campaign", campaign.pk)
 
 
+@login_required
+@require_POST
+def clone(request: SignedIn, pk: int) -> HttpResponse:
+    """A draft of the same kind, to be changed and opened."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    copy = clone_campaign(campaign=campaign, by=request.user)
+    messages.success(request, _("A copy as a draft: give it its name, then open it."))
+    return redirect("labeling:edit", copy.pk)
+
+
+@login_required
+@require_POST
+def archive(request: SignedIn, pk: int) -> HttpResponse:
+    """Put a closed campaign out of the way, or back."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    try:
+        put_away(
+            campaign=campaign,
+            archived=request.POST.get("to") == "away",
+            by=request.user,
+            now=timezone.now(),
+        )
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("labeling:campaign", campaign.pk)
+
+
+@login_required
+@require_safe
+def guidelines(request: SignedIn, pk: int) -> HttpResponse:
+    """All versions of what labelers were told, each beside the one before."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    versions = list(versions_of(campaign))
+    context = {
+        "campaign": campaign,
+        "versions": [
+            (version, before) for version, before in zip_longest(versions, versions[1:]) if version
+        ],
+    }
+    return render(request, "labeling/guidelines.html", context)
+
+
 def standing(campaign: Campaign) -> dict[str, object]:
     return {
         "campaign": campaign,
         "progress": progress(campaign),
         "agreement": agreement(campaign),
         "live": campaign.status == Campaign.Status.OPEN,
+        "spent": spent(campaign),
+        "promised": promised(campaign),
     }
 
 

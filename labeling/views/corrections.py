@@ -58,6 +58,7 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
                 answer=form.judgment(judgment.assignment),
                 client_key=form.cleaned_data["client_key"],
                 seconds=form.cleaned_data["seconds"],
+                guidelines=form.cleaned_data["guidelines"],
                 now=timezone.now(),
             )
     except errors.AnswerNotOffered as refusal:

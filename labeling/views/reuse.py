@@ -40,6 +40,7 @@ def reuse(request: SignedIn, pk: int) -> HttpResponse:
             answer=form.judgment(assignment),
             client_key=form.cleaned_data["client_key"],
             seconds=form.cleaned_data["seconds"],
+            guidelines=form.cleaned_data["guidelines"],
             now=timezone.now(),
         )
     except errors.Refused as refusal:

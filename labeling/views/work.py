@@ -16,7 +16,7 @@ from labeling.forms import AheadForm, JudgmentForm, ReleaseForm, SkipForm
 from labeling.models import Assignment, Campaign, User
 from labeling.requests import SignedIn
 from labeling.selectors.assignments import answered_by, count_claimable, held_by, to_show
-from labeling.selectors.campaigns import campaigns_with_work
+from labeling.selectors.campaigns import campaigns_with_work, first_with_work
 from labeling.selectors.care import content_kept_from
 from labeling.services.assignments import claim_ahead, claim_next, release_unused
 from labeling.services.judgments import record_judgment
@@ -52,6 +52,24 @@ def choose(request: SignedIn) -> HttpResponse:
 @never_cache
 @login_required
 @require_safe
+def next_pair(request: SignedIn) -> HttpResponse:
+    """Wherever work waits for this labeler: of several campaigns the one that is put first."""
+    campaign = first_with_work(request.user, timezone.now())
+    return redirect("labeling:work", campaign.pk) if campaign else redirect("labeling:choose")
+
+
+@never_cache
+@login_required
+@require_safe
+def guidelines(request: SignedIn, pk: int) -> HttpResponse:
+    """The guidelines as they are now, for a page that shows an older version."""
+    campaign = campaign_for(request.user, pk)
+    return render(request, "labeling/work.html#guidelines", {"campaign": campaign})
+
+
+@never_cache
+@login_required
+@require_safe
 def work(request: SignedIn, pk: int) -> HttpResponse:
     """One campaign's next pair for this labeler; asking again shows the same pair."""
     campaign = campaign_for(request.user, pk)
@@ -66,7 +84,7 @@ def work(request: SignedIn, pk: int) -> HttpResponse:
         return show(request, campaign, shown) if shown else HttpResponse(status=204)
     try:
         assignment = claim_next(labeler=request.user, campaign=campaign, now=now)
-    except errors.ExposureReached as reached:
+    except errors.NothingNow as reached:
         return show(request, campaign, None, rest=reached)
     return show(request, campaign, assignment)
 
@@ -157,6 +175,7 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
                 answer=form.judgment(assignment),
                 client_key=form.cleaned_data["client_key"],
                 seconds=form.cleaned_data["seconds"],
+                guidelines=form.cleaned_data["guidelines"],
                 now=timezone.now(),
             )
     except errors.AnswerNotOffered as refusal:
@@ -207,7 +226,7 @@ def show(
     status: int = 200,
     skip_form: SkipForm | None = None,
     warning: bool = False,
-    rest: errors.ExposureReached | None = None,
+    rest: errors.NothingNow | None = None,
     again: str = "",
 ) -> HttpResponse:
     """The page, or only its pair for a script that puts it in place.

@@ -4,6 +4,7 @@
 import * as attention from "./work/attention.js";
 import "./work/breaks.js";
 import * as drafts from "./work/drafts.js";
+import "./work/guidelines.js";
 import "./work/keys.js";
 import * as outbox from "./work/outbox.js";
 import * as pair from "./work/pair.js";

@@ -5,6 +5,7 @@ import math
 import random
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,25 @@ def set_scene() -> Scene:
     engineer = person("erik", first_name="Erik", is_engineer=True)
     parent = Policy.objects.create(name="smollm2", version=0, checkpoint="/models/SmolLM2-135M")
     Promotion.objects.create(policy=parent, reason="The first version of its line.")
-    campaign = _campaign("Helpfulness", manager, [labeler, other], overlap=2)
+    campaign = _campaign(
+        "Helpfulness",
+        manager,
+        [labeler, other],
+        overlap=2,
+        price=Decimal("0.35"),
+        budget=Decimal(250),
+        daily_quota=120,
+    )
     CampaignPolicy.objects.create(campaign=campaign, policy=parent)
     _pairs(campaign, parent, parent)
     for who, count in ((labeler, 14), (other, 17)):
         for _ in range(count):
             judge(who, campaign, chance.choice([-3, -2, -1, 1, 2, 3]), now=now)
+    campaign.guidelines = campaign.guidelines.replace(
+        "**Length is not quality.** Two good sentences",
+        "**Length is not quality**, and neither is Markdown. Two good sentences",
+    )
+    campaign.save(update_fields=["guidelines"])
     _requests(campaign, parent)
 
     snapshot = Snapshot.objects.create(
