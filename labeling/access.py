@@ -8,6 +8,8 @@ from labeling.models import (
     Assignment,
     AuditEvent,
     Campaign,
+    Demonstration,
+    DemonstrationSlot,
     Image,
     Judgment,
     Membership,
@@ -62,6 +64,34 @@ def judgment_for(user: User, pk: int) -> Judgment:
     )
 
 
+def prompt_slot_for(user: User, pk: int) -> DemonstrationSlot:
+    """A wanted demonstration in a campaign the user labels in, perhaps someone else's by now.
+
+    In a campaign of pairs it belongs to the labeler who edits a response that they judged.
+    """
+    asked_of_all = Q(campaign__kind=Campaign.Kind.DEMONSTRATION)
+    return get_object_or_404(
+        DemonstrationSlot.objects.select_related("campaign", "prompt", "first", "second").filter(
+            asked_of_all | Q(labeler=user)
+        ),
+        pk=pk,
+        campaign__in=campaigns_for(user),
+    )
+
+
+def demonstration_for(user: User, pk: int) -> Demonstration:
+    """An ideal answer of the user's own, in a campaign the user still labels in."""
+    return get_object_or_404(
+        Demonstration.objects.select_related(
+            "slot__campaign", "slot__prompt", "slot__first", "slot__second"
+        ),
+        pk=pk,
+        labeler=user,
+        slot__isnull=False,
+        campaign__in=campaigns_for(user),
+    )
+
+
 def image_for(user: User, digest: str) -> Image:
     """An image that a prompt of one of the user's campaigns shows."""
     campaigns = campaigns_for(user)
@@ -69,6 +99,7 @@ def image_for(user: User, digest: str) -> Image:
         Q(prompt__campaigns__in=campaigns)
         | Q(prompt__comparisons__campaign__in=campaigns)
         | Q(prompt__chat_turns__chat__campaign__in=campaigns)
+        | Q(prompt__demonstration_slots__campaign__in=campaigns)
     )
     return get_object_or_404(Image, digest=digest, pk__in=shown.values("image"))
 

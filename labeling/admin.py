@@ -16,6 +16,11 @@ from labeling.models import (
     Chat,
     ChatTurn,
     Comparison,
+    Demonstration,
+    DemonstrationImport,
+    DemonstrationSkip,
+    DemonstrationSlot,
+    DemonstrationSnapshot,
     DiscardedPair,
     GuidelinesVersion,
     Image,
@@ -30,6 +35,7 @@ from labeling.models import (
     Search,
     Skip,
     Snapshot,
+    SnapshotDemonstration,
     SnapshotJudgment,
     SpendingMark,
     User,
@@ -254,3 +260,43 @@ class SnapshotAdmin(ReadOnlyAdmin):
 class SnapshotJudgmentAdmin(ReadOnlyAdmin):
     list_display = ["id", "snapshot", "judgment"]
     list_select_related = ["snapshot", "judgment"]
+
+
+@admin.register(DemonstrationSlot)
+class DemonstrationSlotAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "prompt", "slot", "labeler", "leased_until", "answered_at"]
+    list_filter = ["campaign"]
+    list_select_related = ["campaign", "prompt", "labeler"]
+
+
+@admin.register(Demonstration)
+class DemonstrationAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "prompt", "author_kind", "labeler", "seconds", "created_at"]
+    list_filter = ["campaign", "author_kind"]
+    list_select_related = ["campaign", "prompt", "labeler"]
+    search_fields = ["text"]
+
+
+@admin.register(DemonstrationSkip)
+class DemonstrationSkipAdmin(ReadOnlyAdmin):
+    list_display = ["id", "prompt", "labeler", "reason", "note", "created_at"]
+    list_filter = ["reason"]
+    list_select_related = ["prompt", "labeler"]
+
+
+@admin.register(DemonstrationImport)
+class DemonstrationImportAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "name", "imported_by", "created_at"]
+    list_select_related = ["campaign", "imported_by"]
+
+
+@admin.register(DemonstrationSnapshot)
+class DemonstrationSnapshotAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "digest", "train_count", "test_count", "created_at"]
+    list_select_related = ["campaign"]
+
+
+@admin.register(SnapshotDemonstration)
+class SnapshotDemonstrationAdmin(ReadOnlyAdmin):
+    list_display = ["id", "snapshot", "demonstration"]
+    list_select_related = ["snapshot", "demonstration"]

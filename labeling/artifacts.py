@@ -74,3 +74,13 @@ def weights(checkpoint: str) -> str:
 
 def open_artifact(url: str) -> fsspec.core.OpenFile:
     return fsspec.open(url, "rb")
+
+
+def copy_once(url: str, target: Path) -> None:
+    """Bring an artifact's file to a place, whole or not at all; a file that is there stays."""
+    if target.exists():
+        return
+    unfinished = target.with_name(target.name + ".part")
+    with open_artifact(url) as source, unfinished.open("wb") as file:
+        shutil.copyfileobj(source, file)
+    unfinished.rename(target)

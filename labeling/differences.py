@@ -1,4 +1,4 @@
-"""Which words two responses do not share, so that the page can mark them."""
+"""Which words two texts do not share, so that the page can mark them."""
 
 import re
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ LONGEST = 2000  # words of one response; beyond, comparing takes longer than a r
 
 # The same in every language that splits a text: the page counts its words in the same way.
 WORD = re.compile(r"[^ \t\n\r\f\v]+")
+_PIECE = re.compile(r"\s*\S+|\s+$")  # a word with the white space before it
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,31 @@ def differences(one: str, other: str) -> tuple[Side, Side] | None:
         Side(len(mine), " ".join(f"{i}-{j}" for _, i, j, _, _ in changes if i < j)),
         Side(len(theirs), " ".join(f"{i}-{j}" for _, _, _, i, j in changes if i < j)),
     )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A run of one text, of the other, or of both, white space included."""
+
+    kind: str  # "same", "removed" or "added"
+    text: str
+
+
+def changes(before: str, after: str) -> list[Change] | None:
+    """How one text was made from another, word by word; None when they are too long to compare.
+
+    What is not removed is the text after, what is not added the text before.
+    """
+    old, new = _PIECE.findall(before), _PIECE.findall(after)
+    if max(len(old), len(new)) > LONGEST:
+        return None
+    made = []
+    for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            made.append(Change("same", "".join(new[k:m])))
+            continue
+        if i < j:
+            made.append(Change("removed", "".join(old[i:j])))
+        if k < m:
+            made.append(Change("added", "".join(new[k:m])))
+    return made

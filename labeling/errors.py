@@ -57,6 +57,26 @@ class ReasonMissing(AnswerNotOffered):
     """A preference this strong needs a reason here; write in a few words what decides it."""
 
 
+class PromptTaken(LeaseExpired):
+    """Your time on this prompt ran out and all its places are taken; your text is kept below."""
+
+
+class PromptAnswered(AlreadyAnswered):
+    """You have answered this prompt already; the first answer counts."""
+
+
+class PromptSkipped(AlreadySkipped):
+    """You skipped this prompt, so it goes to someone else; take the next one."""
+
+
+class DemonstrationRefused(Refused):
+    """Write the answer first."""
+
+
+class NothingToEdit(Refused):
+    """Only a response that you judged better can be edited into the ideal answer here."""
+
+
 class NotAChat(Refused):
     """Labelers judge pairs in this campaign and hold no conversations; go on with its pairs."""
 
@@ -125,6 +145,10 @@ class AlreadyImported(Refused):
 
 class TooFewPairs(Refused):
     """There are too few judged pairs to train on."""
+
+
+class TooFewDemonstrations(Refused):
+    """There are too few demonstrations to learn from."""
 
 
 class RunNotActive(Refused):

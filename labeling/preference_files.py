@@ -103,7 +103,7 @@ def _preference(number: int, row: dict[str, Any]) -> Preference:
             raise BadLine(number, f'the field "{name}" is missing.')
     if "prompt" in row:
         prompt = read_messages(number, row["prompt"])
-        chosen, rejected = (_answer(number, row[name]) for name in ("chosen", "rejected"))
+        chosen, rejected = (read_answer(number, row[name]) for name in ("chosen", "rejected"))
     elif isinstance(row["chosen"], str) and isinstance(row["rejected"], str):
         prompt, chosen, rejected = _hh_pair(number, row["chosen"], row["rejected"])
     else:
@@ -137,7 +137,7 @@ def read_messages(number: int, prompt: Any) -> list[Message]:
     return prompt
 
 
-def _answer(number: int, answer: Any) -> str:
+def read_answer(number: int, answer: Any) -> str:
     if isinstance(answer, str):
         return answer.strip()
     if (

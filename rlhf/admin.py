@@ -9,10 +9,14 @@ from rlhf.models import (
     ResponseRequest,
     Round,
     ServingSlot,
+    SFTRun,
+    SFTRunMetric,
 )
 
 admin.site.register(PolicyRun, TrainingRunAdmin)
 admin.site.register(PolicyRunMetric, MetricAdmin)
+admin.site.register(SFTRun, TrainingRunAdmin)
+admin.site.register(SFTRunMetric, MetricAdmin)
 
 
 @admin.register(Promotion)

@@ -5,8 +5,9 @@ from django.utils import timezone
 
 from labeling.errors import Refused
 from rewardmodel.following import follow
-from rlhf.models import PolicyRun, Round
-from rlhf.services import generations, policy_runs, rounds
+from rlhf.models import PolicyRun, Round, SFTRun
+from rlhf.services import generations, policy_runs, rounds, sft_runs
+from rlhf.services.policies import register_version
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,20 @@ def train_policy(pk: int) -> None:
     follow(
         run,
         prepare=lambda directory: policy_runs.prepare(run, directory),
-        succeed=lambda figures, checkpoint: policy_runs.register(run, figures, checkpoint),
+        succeed=lambda figures, checkpoint: register_version(run, figures, checkpoint),
+    )
+
+
+@shared_task
+def fine_tune(pk: int) -> None:
+    """Run SFT once, unless another worker does so already."""
+    run = SFTRun.objects.select_related("snapshot", "parent").get(pk=pk)
+    if not run.claim(timezone.now()):
+        return  # a broker may deliver twice
+    follow(
+        run,
+        prepare=lambda directory: sft_runs.prepare(run, directory),
+        succeed=lambda figures, checkpoint: register_version(run, figures, checkpoint),
     )
 
 

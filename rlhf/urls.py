@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rlhf.views import campaigns, chats, policies, rounds
+from rlhf.views import campaigns, chats, policies, rounds, sft_runs
 
 app_name = "rlhf"
 urlpatterns = [
@@ -12,6 +12,11 @@ urlpatterns = [
     path("policy-runs/<int:pk>/", policies.run, name="run"),
     path("policy-runs/<int:pk>/live/", policies.live, name="live"),
     path("policy-runs/<int:pk>/cancel/", policies.cancel, name="cancel"),
+    path("demonstrations/<int:pk>/teach/", sft_runs.teach, name="teach"),
+    path("sft-runs/<int:pk>/", sft_runs.run, name="sft_run"),
+    path("sft-runs/<int:pk>/live/", sft_runs.live, name="sft_live"),
+    path("sft-runs/<int:pk>/cancel/", sft_runs.cancel, name="sft_cancel"),
+    path("sft-runs/<int:pk>/comparison/", sft_runs.compare, name="sft_compare"),
     path("rounds/", rounds.index, name="rounds"),
     path("rounds/<int:pk>/", rounds.detail, name="round"),
     path("rounds/<int:pk>/live/", rounds.live, name="round_live"),

@@ -16,6 +16,7 @@ from labeling.models import (
     Assignment,
     Campaign,
     CampaignPolicy,
+    Demonstration,
     Judgment,
     Membership,
     Policy,
@@ -27,6 +28,11 @@ from labeling.models import (
 from labeling.services.assignments import claim_next
 from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
+from labeling.services.demonstrations import (
+    claim_prompt,
+    record_demonstration,
+    want_demonstrations,
+)
 from labeling.services.judgments import Answer, record_judgment
 from labeling.services.prompts import store_prompts
 
@@ -97,6 +103,17 @@ def chat_campaign(campaign: Campaign, policy: Policy) -> Campaign:
     return campaign
 
 
+@pytest.fixture
+def writing_campaign(campaign: Campaign) -> Campaign:
+    """Labelers write the ideal answers to three questions."""
+    campaign.kind = Campaign.Kind.DEMONSTRATION
+    campaign.save(update_fields=["kind"])
+    prompts = [ask(f"Question {n}?") for n in range(3)]
+    campaign.prompts.add(*prompts)
+    want_demonstrations(campaign=campaign, prompts=prompts, offers={})
+    return campaign
+
+
 def ask(text: str) -> Prompt:
     return store_prompts([([{"role": "user", "content": text}], "facts")])[0]
 
@@ -141,6 +158,24 @@ def judge(
         answer=Answer(preference=preference, equal=equal),
         client_key=uuid.uuid4(),
         seconds=3.0,
+        now=now,
+    )
+
+
+def write(
+    labeler: User, campaign: Campaign, text: str = "Because.", now: datetime | None = None
+) -> Demonstration:
+    """Let one labeler take the next prompt of a campaign and answer it ideally."""
+    now = now or timezone.now()
+    slot = claim_prompt(labeler=labeler, campaign=campaign, now=now)
+    assert slot is not None
+    return record_demonstration(
+        slot=slot,
+        labeler=labeler,
+        text=text,
+        started_from=None,
+        client_key=uuid.uuid4(),
+        seconds=40.0,
         now=now,
     )
 

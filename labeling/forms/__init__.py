@@ -2,6 +2,14 @@
 
 from labeling.forms.audit import AuditForm
 from labeling.forms.campaigns import CampaignForm, NewCampaignForm, generating_policies
+from labeling.forms.demonstrations import (
+    DemonstrationExportForm,
+    DemonstrationForm,
+    DemonstrationImportForm,
+    DemonstrationKindsForm,
+    PreviewForm,
+    SkipPromptForm,
+)
 from labeling.forms.judgments import (
     AheadForm,
     JudgmentForm,
@@ -16,14 +24,20 @@ __all__ = [
     "AheadForm",
     "AuditForm",
     "CampaignForm",
+    "DemonstrationExportForm",
+    "DemonstrationForm",
+    "DemonstrationImportForm",
+    "DemonstrationKindsForm",
     "ExportForm",
     "ImportForm",
     "JudgmentForm",
     "KindsForm",
     "NewCampaignForm",
     "OptOutForm",
+    "PreviewForm",
     "ReleaseForm",
     "RetractForm",
     "SkipForm",
+    "SkipPromptForm",
     "generating_policies",
 ]

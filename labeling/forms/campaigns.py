@@ -69,6 +69,7 @@ class CampaignForm(forms.ModelForm):
         fields = [
             *("name", "guidelines", "overlap", "lease_minutes", "strength", "rationale_from"),
             *("allow_tie", "allow_both_good", "allow_both_bad", "break_after"),
+            "edits_better",
             *("content_warnings", "exposure_cap"),
             *("daily_quota", "price", "budget", "deadline", "priority"),
             *("reward_model_after", "policy_margin", "approval_required"),
@@ -111,6 +112,7 @@ class CampaignForm(forms.ModelForm):
             "allow_tie": _("Tie"),
             "allow_both_good": _("Both good"),
             "allow_both_bad": _("Both bad"),
+            "edits_better": _("The better response may be edited into the ideal answer"),
             "reward_model_after": _("Train a reward model after"),
             "policy_margin": _("Start PPO at a margin of"),
             "approval_required": _("A person approves before a new policy is promoted"),

@@ -4,6 +4,14 @@ from labeling.models.care import OptOut
 from labeling.models.chats import Chat, ChatTurn
 from labeling.models.comparisons import Assignment, Comparison, DiscardedPair
 from labeling.models.datasets import Snapshot, SnapshotJudgment
+from labeling.models.demonstrations import (
+    Demonstration,
+    DemonstrationImport,
+    DemonstrationSkip,
+    DemonstrationSlot,
+    DemonstrationSnapshot,
+    SnapshotDemonstration,
+)
 from labeling.models.guidelines import GuidelinesVersion
 from labeling.models.images import Image, PromptImage
 from labeling.models.judgments import Judgment, PreferenceImport
@@ -23,6 +31,11 @@ __all__ = [
     "Chat",
     "ChatTurn",
     "Comparison",
+    "Demonstration",
+    "DemonstrationImport",
+    "DemonstrationSkip",
+    "DemonstrationSlot",
+    "DemonstrationSnapshot",
     "DiscardedPair",
     "GuidelinesVersion",
     "Image",
@@ -37,6 +50,7 @@ __all__ = [
     "Search",
     "Skip",
     "Snapshot",
+    "SnapshotDemonstration",
     "SnapshotJudgment",
     "SpendingMark",
     "User",

@@ -25,9 +25,10 @@ class Campaign(models.Model):
     class Kind(models.TextChoices):
         COMPARISON = "comparison", _("Pairs: labelers judge two responses to a given prompt")
         CHAT = "chat", _("Live chat: labelers write, two policies answer, turn by turn")
+        DEMONSTRATION = "demonstration", _("Demonstrations: labelers write the ideal answer")
 
     name = models.CharField(max_length=120, unique=True)
-    kind = models.CharField(max_length=12, choices=Kind, default=Kind.COMPARISON)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.COMPARISON)
     guidelines = models.TextField(blank=True)  # Markdown
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
     overlap = models.PositiveSmallIntegerField(
@@ -49,6 +50,10 @@ class Campaign(models.Model):
         null=True,
         blank=True,
         help_text="Level of preference from which on a reason is required; empty: never.",
+    )
+    edits_better = models.BooleanField(
+        default=False,
+        help_text="Once a pair is judged, the better response may be edited into the ideal answer.",
     )
     allow_tie = models.BooleanField(default=True)
     allow_both_good = models.BooleanField(default=False)
@@ -160,7 +165,8 @@ class Campaign(models.Model):
                 condition=Q(status__in=["draft", "open", "paused", "closed"]),
             ),
             models.CheckConstraint(
-                name="campaign_kind_is_known", condition=Q(kind__in=["comparison", "chat"])
+                name="campaign_kind_is_known",
+                condition=Q(kind__in=["comparison", "chat", "demonstration"]),
             ),
             models.CheckConstraint(
                 name="campaign_asks_at_least_one_labeler", condition=Q(overlap__gte=1)
@@ -220,6 +226,11 @@ class Campaign(models.Model):
     def gives_out_pairs(self) -> bool:
         """What a chat compares belongs to the labeler who led it, and nobody else is asked."""
         return self.status == self.Status.OPEN and self.kind == self.Kind.COMPARISON
+
+    @property
+    def gives_out_prompts(self) -> bool:
+        """Demonstrations of any labeler are wanted."""
+        return self.status == self.Status.OPEN and self.kind == self.Kind.DEMONSTRATION
 
     @property
     def takes_answers(self) -> bool:

@@ -6,11 +6,8 @@ from django.utils import timezone
 from labeling.models.comparisons import Assignment, Comparison
 
 
-class Skip(models.Model):
-    """A labeler passed a pair on unanswered, and why: an event that is never changed.
-
-    The slot is free again for other labelers; whoever skipped a comparison never gets it again.
-    """
+class SkipEvent(models.Model):
+    """A labeler passed work on undone, and why: an event that is never changed."""
 
     class Reason(models.TextChoices):
         CANT_JUDGE = "cant_judge"
@@ -20,20 +17,16 @@ class Skip(models.Model):
         BROKEN = "broken"
         OTHER = "other"
 
-    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="skips")
-    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="skips")
-    labeler = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="skips"
-    )
     reason = models.CharField(max_length=20, choices=Reason)
     note = models.CharField(max_length=500, blank=True)
     client_key = models.UUIDField(unique=True)  # made with the page: a retry stores nothing twice
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        abstract = True
         constraints = [
             models.CheckConstraint(
-                name="skip_reason_is_known",
+                name="%(class)s_reason_is_known",
                 condition=Q(
                     reason__in=[
                         *("cant_judge", "unclear", "wrong_language"),
@@ -41,6 +34,24 @@ class Skip(models.Model):
                     ]
                 ),
             ),
+        ]
+
+
+class Skip(SkipEvent):
+    """A labeler passed a pair on unanswered.
+
+    The slot is free again for other labelers; whoever skipped a comparison never gets it again.
+    """
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="skips")
+    comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="skips")
+    labeler = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="skips"
+    )
+
+    class Meta(SkipEvent.Meta):
+        constraints = [
+            *SkipEvent.Meta.constraints,
             models.UniqueConstraint(
                 fields=["comparison", "labeler"], name="labeler_skips_a_comparison_once"
             ),

@@ -1,10 +1,22 @@
 """What may harm who reads it, who wants none of it, and how much of it someone has seen."""
 
 from datetime import datetime
+from typing import TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
-from labeling.models import Assignment, Campaign, OptOut, Prompt, Skip, User
+from labeling.models import (
+    Assignment,
+    Campaign,
+    DemonstrationSkip,
+    DemonstrationSlot,
+    OptOut,
+    Prompt,
+    Skip,
+    User,
+)
+
+SlotModel = TypeVar("SlotModel", bound=Model)
 
 
 def opted_out_by(labeler: User) -> set[str]:
@@ -12,27 +24,33 @@ def opted_out_by(labeler: User) -> set[str]:
 
 
 def welcome_to(
-    labeler: User, campaign: Campaign, assignments: QuerySet[Assignment]
-) -> QuerySet[Assignment]:
-    """Those of a campaign's assignments that show nothing this labeler opted out of.
+    labeler: User,
+    campaign: Campaign,
+    slots: QuerySet[SlotModel],
+    prompt: str = "comparison__prompt",
+) -> QuerySet[SlotModel]:
+    """Those of a campaign's slots that show nothing this labeler opted out of.
 
     A prompt whose category is one of the campaign's warnings holds that and nothing else. Any
-    other prompt may hold all that the campaign warns of.
+    other prompt may hold all that the campaign warns of. `prompt` is the way from slot to prompt.
     """
     unwanted = opted_out_by(labeler)
     if not unwanted:
-        return assignments
-    assignments = assignments.exclude(comparison__prompt__category__in=unwanted)
+        return slots
+    slots = slots.exclude(**{f"{prompt}__category__in": unwanted})
     if unwanted & set(campaign.content_warnings):
-        assignments = assignments.filter(comparison__prompt__category__in=campaign.content_warnings)
-    return assignments
+        slots = slots.filter(**{f"{prompt}__category__in": campaign.content_warnings})
+    return slots
 
 
 def content_kept_from(labeler: User, campaign: Campaign) -> list[str]:
     """Content of this campaign that the labeler opted out of: why there may be less work."""
     unwanted = opted_out_by(labeler)
     sorted_into = (
-        Prompt.objects.filter(comparisons__campaign=campaign, category__in=unwanted)
+        Prompt.objects.filter(
+            Q(comparisons__campaign=campaign) | Q(demonstration_slots__campaign=campaign),
+            category__in=unwanted,
+        )
         .values_list("category", flat=True)
         .distinct()
     )
@@ -40,17 +58,16 @@ def content_kept_from(labeler: User, campaign: Campaign) -> list[str]:
 
 
 def exposures(labeler: User, since: datetime) -> int:
-    """Pairs with content warnings this labeler has answered or skipped since, or holds now."""
+    """Pairs and prompts with content warnings this labeler has done or skipped since, or holds."""
     harmful = Campaign.objects.filter(content_warnings__len__gt=0).values("pk")
-    seen = Assignment.objects.filter(
-        Q(answered_at__gte=since) | Q(answered_at__isnull=True),
-        labeler=labeler,
-        campaign__in=harmful,
+    seen = Q(answered_at__gte=since) | Q(answered_at__isnull=True)
+    skipped = Q(labeler=labeler, created_at__gte=since)
+    return (
+        Assignment.objects.filter(seen, labeler=labeler, campaign__in=harmful).count()
+        + DemonstrationSlot.objects.filter(seen, labeler=labeler, campaign__in=harmful).count()
+        + Skip.objects.filter(skipped, comparison__campaign__in=harmful).count()
+        + DemonstrationSkip.objects.filter(skipped, campaign__in=harmful).count()
     )
-    skipped = Skip.objects.filter(
-        labeler=labeler, created_at__gte=since, comparison__campaign__in=harmful
-    )
-    return seen.count() + skipped.count()
 
 
 def content_to_opt_out_of(labeler: User, campaigns: QuerySet[Campaign]) -> list[str]:
@@ -60,7 +77,10 @@ def content_to_opt_out_of(labeler: User, campaigns: QuerySet[Campaign]) -> list[
         word for words in harmful.values_list("content_warnings", flat=True) for word in words
     }
     sorted_into = (
-        Prompt.objects.filter(comparisons__campaign__in=harmful.values("pk"))
+        Prompt.objects.filter(
+            Q(comparisons__campaign__in=harmful.values("pk"))
+            | Q(demonstration_slots__campaign__in=harmful.values("pk"))
+        )
         .exclude(category="")
         .values_list("category", flat=True)
         .distinct()

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from labeling import errors
-from labeling.models import Assignment, Campaign, SpendingMark, User
+from labeling.models import Assignment, Campaign, DemonstrationSlot, SpendingMark, User
 from labeling.selectors.care import exposures
 from labeling.selectors.spending import promised, spent, spent_between, spent_up_to
 
@@ -51,9 +52,13 @@ def allowance(labeler: User, campaign: Campaign, now: datetime) -> Allowance:
 
 
 def _taken(labeler: User, campaign: Campaign, since: datetime) -> int:
-    """Pairs of the campaign that a labeler answered since, or holds."""
-    own = Assignment.objects.filter(labeler=labeler, campaign=campaign)
-    return own.filter(answered_at__gte=since).count() + own.filter(answered_at__isnull=True).count()
+    """Pairs and prompts of the campaign that a labeler answered since, or holds."""
+    own = {"labeler": labeler, "campaign": campaign}
+    done = Q(answered_at__gte=since) | Q(answered_at__isnull=True)
+    return (
+        Assignment.objects.filter(done, **own).count()
+        + DemonstrationSlot.objects.filter(done, **own).count()
+    )
 
 
 def affordable(campaign: Campaign, now: datetime) -> int:

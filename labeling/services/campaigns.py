@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from labeling import errors
 from labeling.models import Act, Campaign, CampaignPolicy, Membership, Prompt, User
 from labeling.services import audit
+from labeling.services.demonstrations import want_demonstrations
 from labeling.services.satisfiable import obstacles
 
 Status = Campaign.Status
@@ -136,6 +137,10 @@ def change_status(
     audit.record(
         actor=by, act=ACTS[wanted], subject=campaign, details={"status": [before, wanted.value]}
     )
+    if campaign.gives_out_prompts and not campaign.entrants.exists():
+        want_demonstrations(
+            campaign=campaign, prompts=campaign.prompts.order_by("id"), offers={}, by=by
+        )
     return campaign
 
 

@@ -36,11 +36,18 @@ SCHEMA = pa.schema(
 
 
 @transaction.atomic
-def note_export(*, campaign: Campaign, kinds: Sequence[str], to: str, by: User | None) -> None:
-    """Write down that somebody takes a campaign's preferences away, before the first row goes."""
+def note_export(
+    *,
+    campaign: Campaign,
+    kinds: Sequence[str],
+    to: str,
+    by: User | None,
+    act: Act = Act.PREFERENCES_EXPORTED,
+) -> None:
+    """Write down that somebody takes a campaign's data away, before the first row goes."""
     audit.record(
         actor=by,
-        act=Act.PREFERENCES_EXPORTED,
+        act=act,
         subject=campaign,
         details={"judge_kinds": sorted(kinds), "format": to},
     )

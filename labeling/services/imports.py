@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from django.db import IntegrityError, transaction
 
@@ -15,6 +15,7 @@ from labeling.models import (
     Act,
     Campaign,
     Comparison,
+    DemonstrationImport,
     Judgment,
     Policy,
     PreferenceImport,
@@ -26,6 +27,8 @@ from labeling.preference_files import BadLine, Preference, read_preferences
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
 from labeling.services.prompts import Message, check_messages, digest_of, store_prompts
+
+FileModel = TypeVar("FileModel", PreferenceImport, DemonstrationImport)
 
 ROWS_AT_A_TIME = 500
 # Judgments get keys made from the file and the line, so that no row is ever stored twice.
@@ -62,7 +65,7 @@ def import_preferences(
         BadRow: with the line number; nothing was imported.
         AlreadyImported: the campaign has this very file.
     """
-    source = _register(campaign, file, name, by)
+    source = register_file(PreferenceImport, campaign, file, name, by)
     report = ImportReport()
     author = author_of_imports()
     try:
@@ -79,14 +82,21 @@ def import_preferences(
     return report
 
 
-def _register(campaign: Campaign, file: IO[bytes], name: str, by: User | None) -> PreferenceImport:
+def register_file(
+    kind: type[FileModel], campaign: Campaign, file: IO[bytes], name: str, by: User | None
+) -> FileModel:
+    """The row of a file that comes into a campaign, at whose beginning the file stands again.
+
+    Raises:
+        AlreadyImported: the campaign has a file with these bytes.
+    """
     digest = hashlib.sha256()
     while chunk := file.read(1 << 20):
         digest.update(chunk)
     file.seek(0)
     try:
         with transaction.atomic():
-            return PreferenceImport.objects.create(
+            return kind._default_manager.create(
                 campaign=campaign, name=name[:200], digest=digest.hexdigest(), imported_by=by
             )
     except IntegrityError:
@@ -109,7 +119,7 @@ def _store(
 ) -> None:
     rows = [row for row in batch if row is not None]
     report.not_comparable += len(batch) - len(rows)
-    checked = [(row, _checked_prompt(row, folder)) for row in rows]
+    checked = [(row, checked_prompt(row.line, row.prompt, folder)) for row in rows]
     prompts = {
         prompt.digest: prompt
         for prompt in store_prompts((messages, row.category) for row, messages in checked)
@@ -151,11 +161,16 @@ def _store(
     report.preferences += len(judgments)
 
 
-def _checked_prompt(row: Preference, folder: Path | None) -> list[Message]:
+def checked_prompt(line: int, prompt: list[Message], folder: Path | None) -> list[Message]:
+    """A line's prompt as it is stored.
+
+    Raises:
+        BadLine: with what is wrong with it.
+    """
     try:
-        return check_messages(row.prompt, folder)
+        return check_messages(prompt, folder)
     except errors.BadRow as problem:
-        raise BadLine(row.line, str(problem)) from None
+        raise BadLine(line, str(problem)) from None
 
 
 def _not_stored_before(

@@ -1,7 +1,8 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -15,6 +16,7 @@ from labeling.selectors.judgments import current_judgments, with_what_was_judged
 from labeling.services import audit
 
 TEST_SHARE = 0.15
+SPLIT = {"by": "prompt", "seed": 0, "test_share": TEST_SHARE}
 
 
 def split_of(prompt_digest: str, seed: int = 0, test_share: float = TEST_SHARE) -> str:
@@ -31,55 +33,70 @@ def take_snapshot(
         "judge_kinds": sorted(kinds),
         "aggregation": "share of votes; a tie, both good and both bad are half a vote to each "
         "and are counted as ties beside it; undecided pairs are kept",
-        "split": {"by": "prompt", "seed": 0, "test_share": TEST_SHARE},
+        "split": SPLIT,
     }
+    frozen = freeze(_rows(campaign, kinds), folder="snapshots")
+    return _record(campaign, frozen, recipe, by)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Rows in a file that never changes: where, how many of each split, and made from what."""
+
+    digest: str  # of the file's bytes
+    url: str
+    counts: dict[str, int]
+    used: list[int]
+
+
+def freeze(rows: Iterable[tuple[dict[str, Any], list[int]]], folder: str) -> Frozen:
+    """Write rows, each with the numbers of what it was made from, into an artifact of a folder."""
     counts = {"train": 0, "test": 0}
     used: list[int] = []
     digest = hashlib.sha256()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.jsonl"
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "rows.jsonl"
         with path.open("w", encoding="utf-8") as file:
-            for row, judgments in _rows(campaign, kinds):
+            for row, made_from in rows:
                 line = json.dumps(row, ensure_ascii=False) + "\n"
                 file.write(line)
                 digest.update(line.encode())
                 counts[row["split"]] += 1
-                used.extend(judgments)
+                used.extend(made_from)
         name = digest.hexdigest()
-        url = artifacts.publish(path, f"snapshots/{name}.jsonl")
-    return _record(campaign, name, url, recipe, counts, used, by)
+        url = artifacts.publish(path, f"{folder}/{name}.jsonl")
+    return Frozen(name, url, counts, used)
 
 
 @transaction.atomic
 def _record(
-    campaign: Campaign,
-    digest: str,
-    url: str,
-    recipe: dict[str, Any],
-    counts: dict[str, int],
-    used: list[int],
-    by: User | None,
+    campaign: Campaign, frozen: Frozen, recipe: dict[str, Any], by: User | None
 ) -> Snapshot:
     snapshot, created = Snapshot.objects.get_or_create(
         campaign=campaign,
-        digest=digest,
+        digest=frozen.digest,
         defaults={
-            "artifact_url": url,
+            "artifact_url": frozen.url,
             "recipe": recipe,
-            "train_pairs": counts["train"],
-            "test_pairs": counts["test"],
+            "train_pairs": frozen.counts["train"],
+            "test_pairs": frozen.counts["test"],
             "created_by": by,
         },
     )
     if created:
         SnapshotJudgment.objects.bulk_create(
-            (SnapshotJudgment(snapshot=snapshot, judgment_id=pk) for pk in used), batch_size=5000
+            (SnapshotJudgment(snapshot=snapshot, judgment_id=pk) for pk in frozen.used),
+            batch_size=5000,
         )
         audit.record(
             actor=by,
             act=Act.SNAPSHOT_TAKEN,
             subject=snapshot,
-            details={"digest": digest, **counts, "judge_kinds": recipe["judge_kinds"]},
+            details={
+                "digest": frozen.digest,
+                **frozen.counts,
+                "judge_kinds": recipe["judge_kinds"],
+            },
         )
     return snapshot
 

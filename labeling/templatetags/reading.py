@@ -47,6 +47,12 @@ def changes(before: str, after: str) -> list[tuple[str, str]]:
     return [(line[0], line[1:]) for line in lines if line[:2] not in ("--", "++", "@@")]
 
 
+@register.simple_tag
+def word_changes(before: str, after: str) -> list[comparing.Change] | None:
+    """How one text was made from another; nothing when they are too long to compare."""
+    return comparing.changes(before, after)
+
+
 @register.filter
 def tone(status: str) -> str:
     """The class that colours a state; the word and the sign beside it say the same."""

@@ -1,5 +1,8 @@
 """The labeling page: take a pair, judge it, get the next one in the same response."""
 
+from datetime import datetime
+
+from django import forms
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -18,6 +21,7 @@ from labeling.requests import SignedIn
 from labeling.selectors.assignments import answered_by, count_claimable, held_by, to_show
 from labeling.selectors.campaigns import campaigns_with_work, first_with_work
 from labeling.selectors.care import content_kept_from
+from labeling.selectors.demonstrations import prompts_claimable_by, prompts_held_by
 from labeling.services.assignments import claim_ahead, claim_next, release_unused
 from labeling.services.judgments import record_judgment
 
@@ -34,19 +38,21 @@ def choose(request: SignedIn) -> HttpResponse:
     if len(campaigns) == 1:
         return redirect("labeling:work", campaigns[0].pk)
     now = timezone.now()
-    offers = [
-        (
-            campaign,
-            count_claimable(request.user, campaign, now, COUNTED_UP_TO)
-            + held_by(request.user, campaign).count(),
-        )
-        for campaign in campaigns
-    ]
+    offers = [(campaign, waiting_for(request.user, campaign, now)) for campaign in campaigns]
     return render(
         request,
         "labeling/choose.html",
         {"offers": offers, "most": COUNTED_UP_TO, "today": answered_today(request.user)},
     )
+
+
+def waiting_for(labeler: User, campaign: Campaign, now: datetime) -> int:
+    """Pairs or prompts that this labeler holds or may take, counted no further than wanted."""
+    if campaign.kind == Campaign.Kind.DEMONSTRATION:
+        free = prompts_claimable_by(labeler, campaign, now)[:COUNTED_UP_TO].count()
+        return free + prompts_held_by(labeler, campaign).count()
+    free = count_claimable(labeler, campaign, now, COUNTED_UP_TO)
+    return free + held_by(labeler, campaign).count()
 
 
 @never_cache
@@ -78,6 +84,8 @@ def work(request: SignedIn, pk: int) -> HttpResponse:
         return show(request, campaign, None, warning=True)
     if campaign.kind == Campaign.Kind.CHAT:
         return redirect("rlhf:chat", campaign.pk)
+    if campaign.kind == Campaign.Kind.DEMONSTRATION:
+        return redirect("labeling:write", campaign.pk)
     if "X-Keep" in request.headers:  # the service worker's, for when the server is away
         held = held_by(request.user, campaign).values_list("pk", flat=True)[:1]
         shown = to_show(list(held)).first() if campaign.gives_out_pairs else None
@@ -208,7 +216,7 @@ def refused(
     return show(request, campaign, None, form=form, refusal=refusal, status=409, again=again)
 
 
-def in_one_sentence(form: AheadForm | JudgmentForm | ReleaseForm) -> str:
+def in_one_sentence(form: forms.Form) -> str:
     """What is wrong with a form, for a page that does not show its fields again."""
     return " ".join(
         str(message) if name == "__all__" else f"{form.fields[name].label or name}: {message}"

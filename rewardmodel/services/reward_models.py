@@ -1,5 +1,4 @@
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +54,7 @@ def check_enough(snapshot: Snapshot, config: dict[str, Any]) -> None:
 
 def prepare(run: RewardModel, directory: Path) -> None:
     """Lay out the directory in which the reward program works."""
-    data = directory / "data.jsonl"
-    if not data.exists():
-        unfinished = directory / "data.jsonl.part"
-        with (
-            artifacts.open_artifact(run.snapshot.artifact_url) as source,
-            unfinished.open("wb") as target,
-        ):
-            shutil.copyfileobj(source, target)
-        unfinished.rename(data)
+    artifacts.copy_once(run.snapshot.artifact_url, directory / "data.jsonl")
     config = {
         "seed": 0,
         **run.config,

@@ -1,6 +1,7 @@
 from rlhf.models.generations import ResponseRequest
 from rlhf.models.policy_runs import PolicyRun, PolicyRunMetric, Promotion, ServingSlot
 from rlhf.models.rounds import Round
+from rlhf.models.sft_runs import SFTRun, SFTRunMetric
 
 __all__ = [
     "PolicyRun",
@@ -8,5 +9,7 @@ __all__ = [
     "Promotion",
     "ResponseRequest",
     "Round",
+    "SFTRun",
+    "SFTRunMetric",
     "ServingSlot",
 ]

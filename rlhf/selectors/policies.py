@@ -1,6 +1,13 @@
 from django.db.models import QuerySet
 
-from labeling.models import Campaign, Judgment, Policy, Snapshot
+from labeling.models import (
+    Campaign,
+    Demonstration,
+    DemonstrationSnapshot,
+    Judgment,
+    Policy,
+    Snapshot,
+)
 from rlhf.models import Promotion
 
 
@@ -16,14 +23,38 @@ def campaign_line(campaign: Campaign) -> str | None:
     return entrant.policy.name if entrant else None
 
 
+def with_ancestors(policy: Policy) -> list[Policy]:
+    """A policy and where it comes from, the first of its line at the front."""
+    line = [policy]
+    while line[0].parent is not None:
+        line.insert(0, line[0].parent)
+    return line
+
+
 def snapshots_behind(policy: Policy) -> QuerySet[Snapshot]:
     """The snapshots whose judgments shaped a policy, through all its ancestors."""
-    ancestors = []
-    step: Policy | None = policy
-    while step is not None:
-        ancestors.append(step.pk)
-        step = step.parent
-    return Snapshot.objects.filter(reward_models__policy_runs__policy__in=ancestors).distinct()
+    return Snapshot.objects.filter(
+        reward_models__policy_runs__policy__in=with_ancestors(policy)
+    ).distinct()
+
+
+def demonstration_snapshots_behind(policy: Policy) -> QuerySet[DemonstrationSnapshot]:
+    """The snapshots whose demonstrations shaped a policy, through all its ancestors."""
+    return DemonstrationSnapshot.objects.filter(
+        sft_runs__policy__in=with_ancestors(policy)
+    ).distinct()
+
+
+def demonstrations_behind(policy: Policy) -> QuerySet[Demonstration]:
+    """Every demonstration that shaped a policy: lineage, backwards."""
+    return Demonstration.objects.filter(
+        snapshots__in=demonstration_snapshots_behind(policy)
+    ).distinct()
+
+
+def policies_taught_by(demonstration: Demonstration) -> QuerySet[Policy]:
+    """The policies made directly from snapshots that hold a demonstration: lineage, forwards."""
+    return Policy.objects.filter(taught_by__snapshot__demonstrations=demonstration).distinct()
 
 
 def judgments_behind(policy: Policy) -> QuerySet[Judgment]:

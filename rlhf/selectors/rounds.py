@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from labeling import statistics
-from labeling.models import Assignment, Campaign, Judgment
+from labeling.models import Assignment, Campaign, Judgment, Policy
 from labeling.selectors.campaigns import judged_comparisons
 from labeling.selectors.judgments import current_judgments
 from rewardmodel.models import RewardModel
@@ -61,18 +61,22 @@ class Duel:
 def duel_result(round: Round) -> Duel | None:
     if round.duel is None or round.policy_run is None or round.policy_run.policy is None:
         return None
-    new = round.policy_run.policy_id
+    return compared(round.duel, round.policy_run.policy)
+
+
+def compared(duel: Campaign, new: Policy) -> Duel:
+    """How a blind comparison stands, for the new one of its two policies."""
     wins = losses = ties = 0
-    answers = current_judgments(round.duel, list(Judgment.JudgeKind)).values_list(
+    answers = current_judgments(duel, list(Judgment.JudgeKind)).values_list(
         "preference", "comparison__first__policy"
     )
     for preference, first in answers:
-        towards_new = -preference if first == new else preference
+        towards_new = -preference if first == new.pk else preference
         wins += towards_new > 0
         losses += towards_new < 0
         ties += towards_new == 0
     unanswered = Assignment.objects.filter(
-        comparison__campaign=round.duel, answered_at__isnull=True
+        comparison__campaign=duel, answered_at__isnull=True
     ).count()
     return Duel(wins, losses, ties, unanswered, statistics.win_share(wins, losses, ties))
 

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from labeling.models import Act, Campaign, DiscardedPair, Policy, Prompt, Response, User
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
+from labeling.services.demonstrations import want_demonstrations
 from labeling.services.images import as_models_read
 from rlhf.generation.protocol import Generated, Sampling
 from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
@@ -179,7 +180,7 @@ def pair_prompts(*, campaign: Campaign, prompts: list[Prompt]) -> None:
     """Put each prompt's responses before the labelers.
 
     With several policies each meets the others, response by response; with one policy all its
-    responses meet each other.
+    responses meet each other. Who writes demonstrations may start from one of two.
     """
     # Two workers that finish one prompt together must not count its discarded pairs twice.
     Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
@@ -192,6 +193,27 @@ def pair_prompts(*, campaign: Campaign, prompts: list[Prompt]) -> None:
     by_prompt: dict[int, list[ResponseRequest]] = {}
     for request in requests:
         by_prompt.setdefault(request.prompt_id, []).append(request)
+    if campaign.kind == Campaign.Kind.DEMONSTRATION:
+        _offer_to_writers(campaign, by_prompt)
+    else:
+        _let_meet(campaign, by_prompt)
+    ResponseRequest.objects.filter(pk__in=[r.pk for rs in by_prompt.values() for r in rs]).update(
+        paired=True
+    )
+
+
+def _offer_to_writers(campaign: Campaign, by_prompt: dict[int, list[ResponseRequest]]) -> None:
+    """Ask labelers for demonstrations, with the first two different responses to start from."""
+    offers = {}
+    for prompt, answered in by_prompt.items():
+        responses = [request.response for request in answered if request.response is not None]
+        different = {response.text: response for response in reversed(responses)}
+        offers[prompt] = list(reversed(different.values()))[:2]
+    prompts = [answered[0].prompt for answered in by_prompt.values()]
+    want_demonstrations(campaign=campaign, prompts=prompts, offers=offers)
+
+
+def _let_meet(campaign: Campaign, by_prompt: dict[int, list[ResponseRequest]]) -> None:
     pairs = []
     for answered in by_prompt.values():
         for one, other in _meetings(answered):
@@ -202,9 +224,6 @@ def pair_prompts(*, campaign: Campaign, prompts: list[Prompt]) -> None:
             else:
                 pairs.append((one.response, other.response))
     create_comparisons(campaign=campaign, pairs=pairs)
-    ResponseRequest.objects.filter(pk__in=[r.pk for rs in by_prompt.values() for r in rs]).update(
-        paired=True
-    )
 
 
 def _meetings(

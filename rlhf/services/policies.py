@@ -1,9 +1,13 @@
+from typing import Any
+
 from django.db import transaction
+from django.db.models import Max
 
 from labeling import errors
 from labeling.models import Act, Policy, User
 from labeling.services import audit
-from rlhf.models import Promotion
+from rewardmodel.following import succeeded
+from rlhf.models import PolicyRun, Promotion, SFTRun
 from rlhf.selectors.policies import current_policy
 from rlhf.services.serving import serve
 
@@ -37,3 +41,18 @@ def promote(*, policy: Policy, reason: str, by: User | None) -> Promotion:
     )
     serve(policy)
     return promotion
+
+
+@transaction.atomic
+def register_version(run: PolicyRun | SFTRun, figures: dict[str, Any], checkpoint: str) -> None:
+    """Make a run's result the next version of its parent's line, and the run succeeded."""
+    # One registration at a time on a line, or two runs would want the same version.
+    line = Policy.objects.select_for_update().filter(name=run.parent.name)
+    list(line)
+    newest = line.aggregate(newest=Max("version"))["newest"]
+    if not succeeded(run, figures, checkpoint):
+        return
+    policy = Policy.objects.create(
+        name=run.parent.name, version=newest + 1, parent=run.parent, checkpoint=checkpoint
+    )
+    type(run)._default_manager.filter(pk=run.pk).update(policy=policy)

@@ -3,13 +3,12 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 
 from labeling import artifacts, errors
 from labeling.models import Act, Campaign, Policy, Prompt, User
 from labeling.services import audit
 from labeling.services.snapshots import split_of
-from rewardmodel.following import succeeded
 from rewardmodel.models import RewardModel
 from rlhf.models import PolicyRun
 
@@ -88,18 +87,3 @@ def prepare(run: PolicyRun, directory: Path) -> None:
         "reward_model": str(artifacts.local_copy(run.reward_model.checkpoint)),
     }
     (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-
-
-@transaction.atomic
-def register(run: PolicyRun, figures: dict[str, Any], checkpoint: str) -> None:
-    """Make the result the next version of its line, and the run succeeded."""
-    # One registration at a time on a line, or two runs would want the same version.
-    line = Policy.objects.select_for_update().filter(name=run.parent.name)
-    list(line)
-    newest = line.aggregate(newest=Max("version"))["newest"]
-    if not succeeded(run, figures, checkpoint):
-        return
-    policy = Policy.objects.create(
-        name=run.parent.name, version=newest + 1, parent=run.parent, checkpoint=checkpoint
-    )
-    PolicyRun.objects.filter(pk=run.pk).update(policy=policy)

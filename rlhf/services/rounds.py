@@ -5,9 +5,9 @@ from django.db import transaction
 from django.db.models import Max
 
 from labeling import errors
-from labeling.models import Act, Campaign, CampaignPolicy, Policy, User
+from labeling.models import Act, Campaign, Policy, User
 from labeling.services import audit
-from labeling.services.campaigns import change_status, create_campaign
+from labeling.services.campaigns import change_status
 from labeling.services.snapshots import split_of, take_snapshot
 from rewardmodel.models import RewardModel
 from rewardmodel.services.reward_models import start_reward_model
@@ -21,12 +21,9 @@ from rlhf.selectors.rounds import (
     open_round,
     verdict,
 )
-from rlhf.services.generations import request_responses
+from rlhf.services.duels import open_duel
 from rlhf.services.policies import promote
 from rlhf.services.policy_runs import start_policy_run
-from rlhf.services.serving import serve
-
-DUEL_PROMPTS = 40  # held-out prompts on which the new policy meets its parent
 
 
 @transaction.atomic
@@ -95,39 +92,14 @@ def start_duel(*, round: Round, by: User | None) -> Campaign:
     if round.duel is not None:
         return round.duel
     campaign = round.campaign
-    entries = {entry.policy_id: entry for entry in campaign.entrants.all()}
-    like = entries.get(run.parent_id) or next(iter(entries.values()))
-    duel = create_campaign(
-        campaign=Campaign(
-            # Labelers read it, so it names neither of the two.
-            name=f"{campaign.name[:90]}, round {round.number}",
-            guidelines=campaign.guidelines,
-            overlap=campaign.overlap,
-            lease_minutes=campaign.lease_minutes,
-            strength=campaign.strength,
-            allow_tie=campaign.allow_tie,
-            allow_both_good=campaign.allow_both_good,
-            allow_both_bad=campaign.allow_both_bad,
-            flags=campaign.flags,
-        ),
-        by=None,
-        entrants=[
-            CampaignPolicy(
-                policy=policy,
-                responses=1,
-                temperature=like.temperature,
-                top_p=like.top_p,
-                max_tokens=like.max_tokens,
-            )
-            for policy in (run.policy, run.parent)
-        ],
+    round.duel = duel = open_duel(
+        name=f"{campaign.name[:90]}, round {round.number}",
+        like=campaign,
+        policy=run.policy,
+        parent=run.parent,
+        prompts=[p for p in campaign.prompts.order_by("id") if split_of(p.digest) == "test"],
+        by=by,
     )
-    for member in campaign.memberships.all():
-        duel.memberships.create(user=member.user, role=member.role)
-    held_out = [p for p in campaign.prompts.order_by("id") if split_of(p.digest) == "test"]
-    serve(run.policy, run.parent)
-    request_responses(campaign=duel, prompts=held_out[:DUEL_PROMPTS])
-    round.duel = duel = change_status(campaign=duel, to=Campaign.Status.OPEN, by=by)
     round.save(update_fields=["duel"])
     return duel
 

@@ -10,9 +10,10 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling.access import campaign_for, require_engineer
 from labeling.models import Campaign, Membership
 from labeling.requests import SignedIn
+from labeling.services.demonstrations import want_demonstrations
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
-from rlhf.models import PolicyRun, Round
+from rlhf.models import PolicyRun, Round, SFTRun
 from rlhf.selectors.generations import generation_state
 from rlhf.services.generations import request_responses
 from rlhf.services.rounds import begin_round
@@ -37,6 +38,11 @@ def request_pairs(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     if campaign.kind == Campaign.Kind.CHAT:
         messages.error(request, _("In a live chat labelers ask themselves; open the campaign."))
+        return redirect("labeling:campaign", pk)
+    if campaign.kind == Campaign.Kind.DEMONSTRATION and not campaign.entrants.exists():
+        prompts = campaign.prompts.order_by("id")
+        count = want_demonstrations(campaign=campaign, prompts=prompts, offers={}, by=request.user)
+        messages.success(request, _("%(count)d answers more are asked for.") % {"count": count})
         return redirect("labeling:campaign", pk)
     if not campaign.entrants.exists():
         messages.error(
@@ -88,6 +94,7 @@ def active(request: SignedIn) -> HttpResponse:
         "policy_runs": PolicyRun.objects.filter(status__in=going).select_related(
             "campaign", "parent"
         ),
+        "sft_runs": SFTRun.objects.filter(status__in=going).select_related("parent"),
         "rounds": Round.objects.filter(decision="").select_related(
             "campaign", "reward_model", "policy_run"
         ),

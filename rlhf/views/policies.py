@@ -16,8 +16,13 @@ from labeling.models import Policy, Prompt
 from labeling.requests import SignedIn
 from rewardmodel.views import stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
-from rlhf.models import PolicyRun, Promotion, ServingSlot
-from rlhf.selectors.policies import current_policy, snapshots_behind
+from rlhf.models import PolicyRun, Promotion, ServingSlot, SFTRun
+from rlhf.selectors.policies import (
+    current_policy,
+    demonstration_snapshots_behind,
+    snapshots_behind,
+    with_ancestors,
+)
 from rlhf.services.policies import promote
 
 SAMPLES_SHOWN = 5
@@ -63,12 +68,15 @@ CURVES = [
 @require_safe
 def index(request: SignedIn) -> HttpResponse:
     require_engineer(request.user)
-    policies = list(Policy.objects.select_related("parent", "slot", "made_by"))
+    policies = list(Policy.objects.select_related("parent", "slot", "made_by", "taught_by"))
     lines = {policy.name for policy in policies}
     current = {found.pk for line in lines if (found := current_policy(line))}
     context = {
         "policies": [(policy, policy.pk in current) for policy in policies],
         "runs": PolicyRun.objects.select_related("campaign", "parent", "policy", "reward_model")[
+            :RUNS_SHOWN
+        ],
+        "sft_runs": SFTRun.objects.select_related("snapshot__campaign", "parent", "policy")[
             :RUNS_SHOWN
         ],
     }
@@ -80,17 +88,14 @@ def index(request: SignedIn) -> HttpResponse:
 def detail(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     policy = get_object_or_404(Policy.objects.select_related("parent", "made_by"), pk=pk)
-    ancestors: list[Policy] = []
-    step = policy.parent
-    while step is not None:
-        ancestors.insert(0, step)
-        step = step.parent
     context = {
         "policy": policy,
-        "ancestors": ancestors,
+        "ancestors": with_ancestors(policy)[:-1],
         "children": policy.children.order_by("version"),
         "run": PolicyRun.objects.filter(policy=policy).select_related("reward_model").first(),
+        "taught": SFTRun.objects.filter(policy=policy).select_related("snapshot").first(),
         "snapshots": snapshots_behind(policy).select_related("campaign"),
+        "demonstrations": demonstration_snapshots_behind(policy).select_related("campaign"),
         "current": current_policy(policy.name),
         "promotions": Promotion.objects.filter(policy=policy).select_related("promoted_by"),
         "slot": ServingSlot.objects.filter(policy=policy).first(),

@@ -11,7 +11,10 @@ OURS = [
     for model in apps.get_app_config(label).get_models()
     if not model._meta.auto_created
 ]
-APPEND_ONLY = {"response", "judgment", "skip", "snapshot", "discardedpair", "promotion"}
+APPEND_ONLY = {
+    *("response", "judgment", "skip", "snapshot", "discardedpair", "promotion"),
+    *("demonstration", "demonstrationskip", "demonstrationsnapshot"),
+}
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from rewardmodel.runs import TrainingRun
 from rlhf.models import PolicyRun, Promotion, ResponseRequest, Round, ServingSlot
 from rlhf.selectors.policies import current_policy, judgments_behind, policies_shaped_by
 from rlhf.selectors.rounds import duel_result
-from rlhf.services import policy_runs, rounds
-from rlhf.services.policies import promote, register_base
+from rlhf.services import rounds
+from rlhf.services.policies import promote, register_base, register_version
 from rlhf.services.serving import serve
 from tests.cast import ask, imported_judgment, judge, pair
 
@@ -46,7 +46,7 @@ def finish_policy(round):
     """What the worker does when the program has left its result."""
     run = PolicyRun.objects.get(pk=round.policy_run_id)
     assert run.claim(timezone.now())
-    policy_runs.register(run, {"reward_gain": 0.5, "reward_gain_se": 0.1}, "file:///policy")
+    register_version(run, {"reward_gain": 0.5, "reward_gain_se": 0.1}, "file:///policy")
     round.refresh_from_db()
 
 
@@ -128,7 +128,7 @@ class TestStepsByHand:
         round.refresh_from_db()
         finish_policy(round)
         run = PolicyRun.objects.get(pk=round.policy_run_id)
-        policy_runs.register(run, {}, "file:///again")
+        register_version(run, {}, "file:///again")
         assert Policy.objects.filter(name="parrot").count() == 2
 
     def test_rolling_back_leaves_the_parent_current(self, in_duel, erin):
@@ -291,5 +291,5 @@ def test_a_cancelled_run_makes_no_policy(round, erin):
     run = rounds.train_policy(round=round, by=erin)
     assert run.claim(timezone.now())
     PolicyRun.objects.update(status=TrainingRun.Status.CANCELLED)
-    policy_runs.register(run, {}, "file:///policy")
+    register_version(run, {}, "file:///policy")
     assert Policy.objects.filter(name="parrot").count() == 1

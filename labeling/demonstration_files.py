@@ -1,0 +1,66 @@
+"""Reading files of demonstrations made elsewhere: the layouts that TRL's SFT reads.
+
+A line is {"messages": [...]} whose last message is the assistant's, or {"prompt": a text or
+messages, "completion": a text or one assistant message}; "category" may stand in both. No Django.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from labeling.preference_files import (
+    LONGEST_RESPONSE,
+    BadLine,
+    Message,
+    read_answer,
+    read_messages,
+    read_objects,
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One demonstration as a file states it."""
+
+    line: int
+    prompt: list[Message]
+    text: str
+    category: str
+
+
+def read_demonstrations(file: IO[bytes], field: str = "completion") -> Iterator[Example]:
+    """The demonstrations of a file in its order.
+
+    Args:
+        file: JSONL, perhaps gzipped.
+        field: under which the answer stands beside a "prompt", such as "chosen" in a file of
+            preferences.
+
+    Raises:
+        BadLine: at the first line that is not UTF-8, not JSON, too long or lacks something.
+    """
+    for number, row in read_objects(file):
+        prompt, text = _parts(number, row, field)
+        if not text:
+            raise BadLine(number, "the answer is empty.")
+        if len(text) > LONGEST_RESPONSE:
+            raise BadLine(number, f"the answer is longer than {LONGEST_RESPONSE:,} characters.")
+        if "\x00" in text:
+            raise BadLine(number, "the answer holds a NUL character, which no text may.")
+        category = row.get("category", "")
+        if not isinstance(category, str):
+            raise BadLine(number, '"category" must be a text.')
+        yield Example(number, prompt, text, category[:60])
+
+
+def _parts(number: int, row: dict[str, Any], field: str) -> tuple[list[Message], str]:
+    if "prompt" in row:
+        if field not in row:
+            raise BadLine(number, f'the field "{field}" is missing.')
+        return read_messages(number, row["prompt"]), read_answer(number, row[field])
+    if "messages" not in row:
+        raise BadLine(number, f'it needs "messages", or a "prompt" with a "{field}".')
+    messages = read_messages(number, row["messages"])
+    if len(messages) < 2 or messages[-1]["role"] != "assistant":
+        raise BadLine(number, "the last of the messages must be the assistant's answer.")
+    return messages[:-1], messages[-1]["content"].strip()

@@ -1,0 +1,119 @@
+import dataclasses
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from django.db import transaction
+
+from labeling import errors
+from labeling.demonstration_files import Example, read_demonstrations
+from labeling.models import Act, Campaign, Demonstration, DemonstrationImport, Judgment, User
+from labeling.preference_files import BadLine
+from labeling.services import audit
+from labeling.services.imports import ROWS_AT_A_TIME, checked_prompt, register_file
+from labeling.services.prompts import digest_of, store_prompts
+
+# Demonstrations get keys made from the file and the line, so that no row is ever stored twice.
+KEYS = uuid.UUID("0b0f7f53-7f0d-4b9e-8f5b-6f2c3a4e9d20")
+
+
+@dataclass
+class DemonstrationReport:
+    """What became of a file's rows."""
+
+    demonstrations: int = 0
+    repeated: int = 0  # the same answer to the same prompt stands earlier in file or campaign
+
+
+@transaction.atomic
+def import_demonstrations(
+    *,
+    campaign: Campaign,
+    file: IO[bytes],
+    name: str,
+    by: User | None,
+    now: datetime,
+    author_kind: str = Judgment.JudgeKind.PERSON,
+    field: str = "completion",
+    folder: Path | None = None,
+) -> DemonstrationReport:
+    """Take in a file of ideal answers that were written elsewhere: all of it, or nothing.
+
+    Args:
+        campaign: may be of any kind.
+        file: see `demonstration_files`.
+        name: of the file.
+        by: who imports it.
+        now: the moment.
+        author_kind: who wrote the answers, as the importer knows: a person, an AI, a simulation.
+        field: under which the answer stands beside a "prompt".
+        folder: where relative paths of images begin.
+
+    Raises:
+        BadRow: with the line number; nothing was imported.
+        AlreadyImported: the campaign has this very file.
+    """
+    source = register_file(DemonstrationImport, campaign, file, name, by)
+    report = DemonstrationReport()
+    try:
+        rows = read_demonstrations(file, field)
+        while batch := list(islice(rows, ROWS_AT_A_TIME)):
+            _store(batch, campaign, source, author_kind, report, now, folder)
+    except BadLine as problem:
+        raise errors.BadRow(f"{problem} Nothing was imported.") from None
+    if not report.demonstrations:
+        raise errors.BadRow("The file holds no new demonstration. Nothing was imported.")
+    audit.record(
+        actor=by,
+        act=Act.DEMONSTRATIONS_IMPORTED,
+        subject=source,
+        details={**dataclasses.asdict(report), "author_kind": str(author_kind)},
+    )
+    return report
+
+
+def _store(
+    batch: list[Example],
+    campaign: Campaign,
+    source: DemonstrationImport,
+    author_kind: str,
+    report: DemonstrationReport,
+    now: datetime,
+    folder: Path | None,
+) -> None:
+    checked = [(row, checked_prompt(row.line, row.prompt, folder)) for row in batch]
+    prompts = {
+        prompt.digest: prompt
+        for prompt in store_prompts((messages, row.category) for row, messages in checked)
+    }
+    seen = set(
+        Demonstration.objects.filter(
+            campaign=campaign,
+            prompt__in=list(prompts.values()),
+            superseded_by__isnull=True,
+            author_kind=author_kind,
+        ).values_list("prompt_id", "text")
+    )
+    fresh = []
+    for row, messages in checked:
+        prompt = prompts[digest_of(messages)]
+        if (prompt.pk, row.text) in seen:
+            report.repeated += 1
+            continue
+        seen.add((prompt.pk, row.text))
+        fresh.append(
+            Demonstration(
+                campaign=campaign,
+                prompt=prompt,
+                text=row.text,
+                author_kind=author_kind,
+                imported_from=source,
+                client_key=uuid.uuid5(KEYS, f"{source.pk}:{row.line}"),
+                created_at=now,
+            )
+        )
+    Demonstration.objects.bulk_create(fresh)
+    report.demonstrations += len(fresh)

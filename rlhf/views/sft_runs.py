@@ -1,0 +1,144 @@
+"""SFT: demonstrations teach a policy; its run while it learns, and what came of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling import errors
+from labeling.access import require_engineer
+from labeling.models import Demonstration, DemonstrationSnapshot
+from labeling.requests import SignedIn
+from rewardmodel.views import stop
+from rewardmodel.watching import Curve, curves, log_tail, samples
+from rlhf.forms import TeachForm
+from rlhf.models import SFTRun
+from rlhf.selectors.rounds import compared
+from rlhf.services.sft_runs import start_sft_duel, start_sft_run
+
+CURVES = [
+    Curve(
+        gettext_lazy("Loss"),
+        gettext_lazy("nats an answer token"),
+        {"loss": gettext_lazy("learned"), "test_loss": gettext_lazy("held out")},
+    ),
+    Curve(gettext_lazy("Learning rate"), "", {"learning_rate": gettext_lazy("learning rate")}),
+    Curve(gettext_lazy("Length of the gradient"), "", {"grad_norm": gettext_lazy("gradient")}),
+    Curve(
+        gettext_lazy("Speed"),
+        gettext_lazy("tokens a second"),
+        {"tokens_per_second": gettext_lazy("speed")},
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Answers to the prompt of one held-out demonstration."""
+
+    demonstration: Demonstration
+    before: str  # by the parent
+    after: str  # the newest
+    step: int  # at which it was given
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def teach(request: SignedIn, pk: int) -> HttpResponse:
+    """Start SFT on a snapshot of demonstrations."""
+    require_engineer(request.user)
+    snapshot = get_object_or_404(DemonstrationSnapshot.objects.select_related("campaign"), pk=pk)
+    form = TeachForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            run = start_sft_run(
+                snapshot=snapshot,
+                parent=form.cleaned_data["parent"],
+                by=request.user,
+                config=form.config(),
+            )
+        except errors.Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return redirect("rlhf:sft_run", run.pk)
+    context = {"form": form, "snapshot": snapshot}
+    return render(request, "rlhf/teach.html", context, status=422 if form.is_bound else 200)
+
+
+@login_required
+@require_safe
+def run(request: SignedIn, pk: int) -> HttpResponse:
+    require_engineer(request.user)
+    return render(request, "rlhf/sft_run.html", watched(pk))
+
+
+@login_required
+@require_safe
+def live(request: SignedIn, pk: int) -> HttpResponse:
+    """The part of the page that changes while the run goes; once it has ended, the whole page."""
+    require_engineer(request.user)
+    context = watched(pk)
+    response = render(request, "rlhf/sft_run.html#live", context)
+    if not context["run"].is_active:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@login_required
+@require_POST
+def cancel(request: SignedIn, pk: int) -> HttpResponse:
+    require_engineer(request.user)
+    stop(request, get_object_or_404(SFTRun, pk=pk))
+    return redirect("rlhf:sft_run", pk)
+
+
+@login_required
+@require_POST
+def compare(request: SignedIn, pk: int) -> HttpResponse:
+    """Open the blind comparison of the new policy with its parent."""
+    require_engineer(request.user)
+    found = get_object_or_404(SFTRun, pk=pk)
+    try:
+        duel = start_sft_duel(run=found, by=request.user)
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("rlhf:sft_run", pk)
+    messages.success(request, _("The comparison is open; its pairs follow as they are written."))
+    return redirect("labeling:campaign", duel.pk)
+
+
+def watched(pk: int) -> dict[str, Any]:
+    found = get_object_or_404(
+        SFTRun.objects.select_related(
+            "snapshot__campaign", "parent", "policy", "duel", "created_by"
+        ),
+        pk=pk,
+    )
+    return {
+        "run": found,
+        "charts": curves(found, CURVES),
+        "log": log_tail(found),
+        "samples": before_and_after(found),
+        "duel": compared(found.duel, found.policy) if found.duel and found.policy else None,
+    }
+
+
+def before_and_after(run: SFTRun) -> list[Sample]:
+    """What the parent answered to a few held-out prompts, and what the policy answers by now."""
+    told = samples(run)
+    shown = (
+        Demonstration.objects.select_related("prompt")
+        .filter(snapshots=run.snapshot_id)
+        .in_bulk([number for number, _texts in told])
+    )
+    return [
+        Sample(shown[number], texts[0][1], texts[-1][1], texts[-1][0])
+        for number, texts in told
+        if number in shown
+    ]
