@@ -281,6 +281,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": schedule(timedelta(seconds=15)),
         "options": {"queue": "generation", "expires": 15},
     },
+    "renew reports that newer judgments have overtaken": {
+        "task": "labeling.tasks.request_stale_reports",
+        "schedule": schedule(timedelta(minutes=10)),
+        "options": {"queue": "default", "expires": 600},
+    },
     "move rounds on": {
         "task": "rlhf.tasks.advance_rounds",
         "schedule": schedule(timedelta(seconds=10)),

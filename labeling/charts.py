@@ -52,6 +52,7 @@ class Chart:
     rows: list[list[str]]
     x_name: str = ""  # what x counts; blank: steps
 
+    template = "charts/line.html"
     width = WIDTH
     height = HEIGHT
     left = LEFT

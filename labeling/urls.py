@@ -7,6 +7,7 @@ from labeling.views import (
     campaigns,
     care,
     corrections,
+    dashboards,
     demonstration_data,
     demonstrations,
     history,
@@ -82,4 +83,16 @@ urlpatterns = [
     path("campaigns/<int:pk>/import/", transfers.import_file, name="import"),
     path("audit/", audit.index, name="audit"),
     re_path(r"^audit/export\.(?P<kind>csv|jsonl)$", audit.export, name="audit_export"),
+    path("campaigns/<int:pk>/about/<slug:name>/", dashboards.dashboard, name="dashboard"),
+    path("campaigns/<int:pk>/about/<slug:name>/state/", dashboards.live, name="dashboard_state"),
+    path(
+        "campaigns/<int:pk>/about/<slug:name>/compute/",
+        dashboards.compute,
+        name="dashboard_compute",
+    ),
+    path(
+        "campaigns/<int:pk>/about/<slug:name>/<slug:key>.csv",
+        dashboards.table,
+        name="dashboard_table",
+    ),
 ]

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling.charts import Chart, Series, line_chart
-from labeling.intervals import Intervals, intervals
+from labeling.intervals import Intervals, intervals, of_shares
 from labeling.statistics import Share
 
 # Words for the names in a report: the program speaks no language but its own.
@@ -36,7 +36,11 @@ def slices(figures: dict[str, Any]) -> list[Intervals]:
             f"slices-{key}",
             title,
             name,
-            [(_named(key, row["name"]), _share(row)) for row in sliced.get(key, [])],
+            of_shares((_named(key, row["name"]), _share(row)) for row in sliced.get(key, [])),
+            value_name=_("accuracy"),
+            count_name=_("pairs"),
+            reference=0.5,
+            percent=True,
         )
         for key, title, name in plan
     ]

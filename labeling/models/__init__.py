@@ -17,6 +17,7 @@ from labeling.models.images import Image, PromptImage
 from labeling.models.judgments import Judgment, PreferenceImport
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
+from labeling.models.reports import Report
 from labeling.models.searches import Search
 from labeling.models.skips import Skip
 from labeling.models.spending import SpendingMark
@@ -46,6 +47,7 @@ __all__ = [
     "PreferenceImport",
     "Prompt",
     "PromptImage",
+    "Report",
     "Response",
     "Search",
     "Skip",

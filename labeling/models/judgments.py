@@ -62,6 +62,8 @@ class Judgment(models.Model):
     imported_from = models.ForeignKey(
         PreferenceImport, null=True, on_delete=models.PROTECT, related_name="judgments"
     )
+    # Who gave an imported judgment, by the file's own name for them; blank where it says nothing.
+    annotator = models.CharField(max_length=120, blank=True)
     ai_judge = models.ForeignKey(
         Policy, null=True, on_delete=models.PROTECT, related_name="judgments"
     )
@@ -122,6 +124,10 @@ class Judgment(models.Model):
                     ai_judge__isnull=False,
                     judge_kind="ai",
                 ),
+            ),
+            models.CheckConstraint(
+                name="only_imported_judgments_name_an_annotator",
+                condition=Q(annotator="") | Q(imported_from__isnull=False),
             ),
             models.CheckConstraint(
                 name="judgment_took_no_negative_time",

@@ -11,10 +11,20 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling.models import Campaign, CampaignPolicy, Membership, Policy, Response, Snapshot, User
+from labeling.models import (
+    Campaign,
+    CampaignPolicy,
+    Membership,
+    Policy,
+    Report,
+    Response,
+    Snapshot,
+    User,
+)
 from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
 from labeling.services.prompts import store_prompts
+from labeling.services.reports import compute
 from rewardmodel.models import RewardModel, RewardModelMetric
 from rlhf.models import PolicyRun, PolicyRunMetric, Promotion, ResponseRequest, Round
 from tests.cast import judge, person
@@ -64,6 +74,10 @@ def set_scene() -> Scene:
         "**Length is not quality**, and neither is Markdown. Two good sentences",
     )
     campaign.save(update_fields=["guidelines"])
+    for subject in Report.Subject.values:
+        report = Report.objects.create(campaign=campaign, subject=subject, judges="person")
+        assert report.claim(now)
+        compute(report)
     _requests(campaign, parent)
 
     snapshot = Snapshot.objects.create(

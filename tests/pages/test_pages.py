@@ -11,6 +11,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from labeling.models import Campaign, Judgment, Policy, Snapshot
+from labeling.views.dashboards import DASHBOARDS
 from rewardmodel.models import RewardModel
 from rlhf.models import ResponseRequest, Round
 from tests.cast import PASSWORD, judge
@@ -42,6 +43,8 @@ def addresses(scene: Scene) -> list[str]:
         reverse("labeling:create") + "?from=harmlessness",
         reverse("labeling:edit", args=[scene.campaign.pk]),
         reverse("labeling:guidelines_versions", args=[scene.campaign.pk]),
+        *(reverse("labeling:dashboard", args=[scene.campaign.pk, name]) for name in DASHBOARDS),
+        reverse("labeling:dashboard", args=[scene.duel.pk, "agreement"]),
         reverse("rewardmodel:list"),
         reverse("rewardmodel:run", args=[scene.reward_model.pk]),
         reverse("rewardmodel:run", args=[running.pk]),

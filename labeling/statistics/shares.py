@@ -1,4 +1,4 @@
-"""Shares with intervals, agreement: thin over scipy, no Django."""
+"""Shares of trials with their intervals, and two shares beside each other."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

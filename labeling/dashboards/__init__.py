@@ -1,0 +1,1 @@
+"""What the manager's dashboards show: figures turned into charts, tables and sentences."""

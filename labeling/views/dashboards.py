@@ -1,0 +1,131 @@
+"""Dashboards of a campaign: a page for each question, its tables as CSV, and computing anew."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.access import campaign_for
+from labeling.dashboards import agreement
+from labeling.dashboards.sections import Section, csv_lines
+from labeling.models import Campaign, Judgment, Membership, Report
+from labeling.requests import SignedIn
+from labeling.selectors.reports import latest_report, newest_request
+from labeling.services.reports import request_report
+
+MANAGER = Membership.Role.MANAGER
+JUDGES = [
+    (Judgment.JudgeKind.PERSON, _("people")),
+    (Judgment.JudgeKind.SIMULATION, _("simulations")),
+    (Judgment.JudgeKind.AI, _("AI judges")),
+]
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """One page: its name in addresses, its words, and what it makes of a report's figures."""
+
+    name: str
+    title: str | Promise
+    lead: str | Promise
+    subject: str
+    sections: Callable[[Campaign, dict[str, Any]], list[Section]]
+
+
+DASHBOARDS = {
+    page.name: page
+    for page in [
+        Dashboard(
+            "agreement",
+            _("Agreement"),
+            _("How far people who judged the same pair gave the same answer."),
+            Report.Subject.AGREEMENT,
+            agreement.sections,
+        ),
+    ]
+}
+
+
+@login_required
+@require_safe
+def dashboard(request: SignedIn, pk: int, name: str) -> HttpResponse:
+    campaign, page, judges = _asked(request, pk, name)
+    report = latest_report(campaign, page.subject, judges)
+    context = {
+        **_standing(campaign, page, judges),
+        "report": report,
+        "sections": page.sections(campaign, report.figures) if report else [],
+        "pages": DASHBOARDS.values(),
+        "kinds": [(kind, words, kind == judges) for kind, words in JUDGES],
+    }
+    return render(request, "labeling/dashboard.html", context)
+
+
+@login_required
+@require_safe
+def table(request: SignedIn, pk: int, name: str, key: str) -> HttpResponseBase:
+    """The table behind a chart, whole, as CSV."""
+    campaign, page, judges = _asked(request, pk, name)
+    report = latest_report(campaign, page.subject, judges)
+    for section in page.sections(campaign, report.figures) if report else []:
+        if section.key == key:
+            return _download(section, f"{slugify(campaign.name)}-{name}-{key}.csv")
+    raise Http404
+
+
+@login_required
+@require_POST
+def compute(request: SignedIn, pk: int, name: str) -> HttpResponse:
+    """Ask for the report anew; the page follows it to its end."""
+    campaign, page, judges = _asked(request, pk, name)
+    request_report(campaign=campaign, subject=page.subject, judges=judges, by=request.user)
+    return redirect(_address(campaign, page, judges))
+
+
+@login_required
+@require_safe
+def live(request: SignedIn, pk: int, name: str) -> HttpResponse:
+    """How a report that was asked for goes on; once it has ended, the whole page."""
+    campaign, page, judges = _asked(request, pk, name)
+    context = _standing(campaign, page, judges)
+    response = render(request, "labeling/dashboard.html#state", context)
+    if context["wanted"] is None or not context["wanted"].under_way:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def _asked(request: SignedIn, pk: int, name: str) -> tuple[Campaign, Dashboard, str]:
+    """What the address names. Judgments of people unless it says otherwise."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    judges = request.GET.get("judges", Judgment.JudgeKind.PERSON)
+    if name not in DASHBOARDS or judges not in Judgment.JudgeKind.values:
+        raise Http404
+    return campaign, DASHBOARDS[name], judges
+
+
+def _standing(campaign: Campaign, page: Dashboard, judges: str) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "page": page,
+        "judges": judges,
+        "wanted": newest_request(campaign, page.subject, judges),
+    }
+
+
+def _address(campaign: Campaign, page: Dashboard, judges: str) -> str:
+    return f"{reverse('labeling:dashboard', args=[campaign.pk, page.name])}?judges={judges}"
+
+
+def _download(section: Section, name: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(csv_lines(section), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
