@@ -54,6 +54,7 @@ def judgment_for(user: User, pk: int) -> Judgment:
         Judgment.objects.select_related(
             "assignment__comparison__campaign",
             "assignment__comparison__prompt",
+            "assignment__comparison__group",
             "assignment__comparison__first",
             "assignment__comparison__second",
         ),

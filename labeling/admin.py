@@ -13,6 +13,7 @@ from labeling.models import (
     AuditEvent,
     Campaign,
     CampaignPolicy,
+    Candidate,
     Chat,
     ChatTurn,
     Comparison,
@@ -31,7 +32,9 @@ from labeling.models import (
     PreferenceImport,
     Prompt,
     PromptImage,
+    Ranking,
     Response,
+    ResponseGroup,
     Search,
     Skip,
     Snapshot,
@@ -181,6 +184,25 @@ class ComparisonAdmin(ReadOnlyAdmin):
     list_display = ["id", "campaign", "prompt", "created_at"]
     list_filter = ["campaign"]
     list_select_related = ["campaign", "prompt"]
+
+
+@admin.register(ResponseGroup)
+class ResponseGroupAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "prompt", "size", "created_at"]
+    list_filter = ["campaign"]
+    list_select_related = ["campaign", "prompt"]
+
+
+@admin.register(Candidate)
+class CandidateAdmin(ReadOnlyAdmin):
+    list_display = ["id", "group", "place", "response"]
+    list_select_related = ["group", "response"]
+
+
+@admin.register(Ranking)
+class RankingAdmin(ReadOnlyAdmin):
+    list_display = ["judgment", "ranks"]
+    list_select_related = ["judgment"]
 
 
 @admin.register(Chat)

@@ -135,6 +135,14 @@ class CampaignIncomplete(Refused):
     """The campaign can't open yet."""
 
 
+class NotAPairCampaign(Refused):
+    """A file holds pairs, and this campaign asks otherwise; import it into a campaign of pairs."""
+
+
+class TooFewToRank(Refused):
+    """A ranking takes three to nine responses to a prompt; let the policies give more."""
+
+
 class BadRow(Refused):
     """A row of the file can't be used."""
 

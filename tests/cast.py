@@ -5,7 +5,7 @@ mallory signs in but belongs to nothing.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from labeling.models import (
     PreferenceImport,
     Prompt,
     Response,
+    ResponseGroup,
     User,
 )
 from labeling.services.assignments import claim_next
@@ -35,6 +36,7 @@ from labeling.services.demonstrations import (
 )
 from labeling.services.judgments import Answer, record_judgment
 from labeling.services.prompts import store_prompts
+from labeling.services.rankings import create_groups
 
 PASSWORD = "open sesame 42"
 
@@ -192,4 +194,38 @@ def imported_judgment(campaign: Campaign, pair: tuple[Response, Response], bette
         imported_from=source,
         preference=better,
         client_key=uuid.uuid4(),
+    )
+
+
+@pytest.fixture
+def ranked(campaign: Campaign) -> Campaign:
+    """The campaign asks for orders instead of pairs; tests fill it with groups."""
+    campaign.kind = Campaign.Kind.RANKING
+    campaign.strength = 1
+    campaign.save(update_fields=["kind", "strength"])
+    return campaign
+
+
+def group(campaign: Campaign, policy: Policy, question: str, texts: Sequence[str]) -> ResponseGroup:
+    """So many responses to one prompt, to be put in order."""
+    prompt = ask(question)
+    responses = [Response.objects.create(prompt=prompt, policy=policy, text=text) for text in texts]
+    [made] = create_groups(campaign=campaign, prompt=prompt, responses=responses)
+    return made
+
+
+def rank(
+    labeler: User, campaign: Campaign, ranks: Sequence[int], now: datetime | None = None
+) -> Judgment:
+    """Let one labeler take the next group of a campaign and give its candidates these ranks."""
+    now = now or timezone.now()
+    assignment = claim_next(labeler=labeler, campaign=campaign, now=now)
+    assert assignment is not None
+    return record_judgment(
+        assignment=assignment,
+        labeler=labeler,
+        answer=Answer.from_ranks(ranks),
+        client_key=uuid.uuid4(),
+        seconds=9.0,
+        now=now,
     )

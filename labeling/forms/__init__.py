@@ -12,16 +12,19 @@ from labeling.forms.demonstrations import (
 )
 from labeling.forms.judgments import (
     AheadForm,
+    AnswerForm,
     JudgmentForm,
     OptOutForm,
     ReleaseForm,
     RetractForm,
     SkipForm,
 )
+from labeling.forms.rankings import RankingForm, answer_form, filled_form
 from labeling.forms.transfers import ExportForm, ImportForm, KindsForm
 
 __all__ = [
     "AheadForm",
+    "AnswerForm",
     "AuditForm",
     "CampaignForm",
     "DemonstrationExportForm",
@@ -35,9 +38,12 @@ __all__ = [
     "NewCampaignForm",
     "OptOutForm",
     "PreviewForm",
+    "RankingForm",
     "ReleaseForm",
     "RetractForm",
     "SkipForm",
     "SkipPromptForm",
+    "answer_form",
+    "filled_form",
     "generating_policies",
 ]

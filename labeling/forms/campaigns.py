@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, CampaignPolicy, Membership, Policy, Prompt, User
+from labeling.models.rankings import FEWEST, MOST
 from labeling.services.prompts import LONGEST_MESSAGE, store_prompts
 from labeling.services.satisfiable import obstacles
 
@@ -160,6 +161,12 @@ class CampaignForm(forms.ModelForm):
         cleaned = super().clean() or {}
         self.instance.aspects = cleaned.get("aspects", [])
         self.instance.flags = cleaned.get("flags", [])
+        if cleaned.get("kind", self.instance.kind) == Campaign.Kind.RANKING:
+            cleaned |= {"strength": 1, "rationale_from": None}
+            if cleaned.get("aspects"):
+                self.add_error(
+                    "aspects", _("A ranking asks for the order alone: leave this empty.")
+                )
         return cleaned
 
     def _post_clean(self) -> None:
@@ -226,6 +233,13 @@ class NewCampaignForm(CampaignForm):
         answer = cleaned.get("policies")
         if self.instance.kind == Campaign.Kind.CHAT and answer is not None and not answer:
             self.add_error("policies", _("In a live chat policies answer: choose one or two."))
+        given = len(answer or ()) * (cleaned.get("responses") or 0)
+        if self.instance.kind == Campaign.Kind.RANKING and answer and not FEWEST <= given <= MOST:
+            self.add_error(
+                "responses",
+                _("A ranking takes three to nine responses to a prompt; these policies give %(n)d.")
+                % {"n": given},
+            )
         return cleaned
 
     def clean_new_prompts(self) -> list[str]:

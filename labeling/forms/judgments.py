@@ -41,10 +41,9 @@ class Choice:
     asks: bool  # whether it needs a reason
 
 
-class JudgmentForm(forms.Form):
-    """One answer as the screen knows it: negative numbers are on the left, never "first"."""
+class AnswerForm(forms.Form):
+    """What goes with every answer, whatever it is about."""
 
-    answer = forms.CharField(error_messages={"required": _("Choose an answer first.")})
     rationale = forms.CharField(
         required=False,
         max_length=LONGEST_RATIONALE,
@@ -64,6 +63,42 @@ class JudgmentForm(forms.Form):
         self.campaign = campaign
         self.fields["guidelines"].initial = lambda: campaign.guidelines_number
         self.fields["flags"].choices = [(flag, flag) for flag in campaign.flags]  # type: ignore[attr-defined]
+
+    def skip(self) -> "SkipForm":
+        """The way out that stands beside the answer."""
+        return SkipForm()
+
+    def has_details(self) -> bool:
+        """Whether the optional part has something in it, so that it is shown open."""
+        return any(
+            self[name].value() for name in self.fields if name.startswith(("rationale", "flags"))
+        )
+
+    def as_sent(self) -> list[tuple[str, str]]:
+        """Names and values of what was sent, to send it once more."""
+        data = self.data
+        assert isinstance(data, QueryDict)
+        return [(name, value) for name in self.fields for value in data.getlist(name)]
+
+    def in_words(self) -> str:
+        """What was chosen, for a page that gives an answer back."""
+        raise NotImplementedError
+
+    def judgment(self, assignment: Assignment) -> Answer:
+        """The answer, whatever way round its responses were shown."""
+        raise NotImplementedError
+
+    def clean_rationale(self) -> str:
+        return self.cleaned_data["rationale"].replace("\r\n", "\n")
+
+
+class JudgmentForm(AnswerForm):
+    """One answer as the screen knows it: negative numbers are on the left, never "first"."""
+
+    answer = forms.CharField(error_messages={"required": _("Choose an answer first.")})
+
+    def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
+        super().__init__(*args, campaign=campaign, **kwargs)
         for number, aspect in enumerate(campaign.aspects):
             self.fields[f"aspect-{number}"] = forms.TypedChoiceField(
                 label=aspect,
@@ -126,24 +161,7 @@ class JudgmentForm(forms.Form):
     def aspects(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name.startswith("aspect-")]
 
-    def skip(self) -> "SkipForm":
-        """The way out that stands beside the answer."""
-        return SkipForm()
-
-    def has_details(self) -> bool:
-        """Whether the optional part has something in it, so that it is shown open."""
-        return any(
-            self[name].value() for name in self.fields if name.startswith(("rationale", "flags"))
-        )
-
-    def as_sent(self) -> list[tuple[str, str]]:
-        """Names and values of what was sent, to send it once more."""
-        data = self.data
-        assert isinstance(data, QueryDict)
-        return [(name, value) for name in self.fields for value in data.getlist(name)]
-
     def in_words(self) -> str:
-        """What was chosen, for a page that gives an answer back."""
         for side, choices in ((_("Left is"), self.left()), (_("Right is"), self.right())):
             for choice in choices:
                 if choice.checked:
@@ -162,11 +180,7 @@ class JudgmentForm(forms.Form):
             raise forms.ValidationError(_("That answer is not on the scale."))
         return str(towards_right)
 
-    def clean_rationale(self) -> str:
-        return self.cleaned_data["rationale"].replace("\r\n", "\n")
-
     def judgment(self, assignment: Assignment) -> Answer:
-        """The answer about (first, second), whatever side they were shown on."""
         sign = 1 if assignment.first_on_left else -1
         answer = self.cleaned_data["answer"]
         equal = answer if answer in Judgment.Equal.values else ""

@@ -17,6 +17,7 @@ from labeling.models.images import Image, PromptImage
 from labeling.models.judgments import Judgment, PreferenceImport
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
+from labeling.models.rankings import Candidate, Ranking, ResponseGroup
 from labeling.models.reports import Report
 from labeling.models.searches import Search
 from labeling.models.skips import Skip
@@ -29,6 +30,7 @@ __all__ = [
     "AuditEvent",
     "Campaign",
     "CampaignPolicy",
+    "Candidate",
     "Chat",
     "ChatTurn",
     "Comparison",
@@ -47,8 +49,10 @@ __all__ = [
     "PreferenceImport",
     "Prompt",
     "PromptImage",
+    "Ranking",
     "Report",
     "Response",
+    "ResponseGroup",
     "Search",
     "Skip",
     "Snapshot",

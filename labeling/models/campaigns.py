@@ -24,6 +24,7 @@ class Campaign(models.Model):
 
     class Kind(models.TextChoices):
         COMPARISON = "comparison", _("Pairs: labelers judge two responses to a given prompt")
+        RANKING = "ranking", _("Rankings: labelers put three to nine responses in order")
         CHAT = "chat", _("Live chat: labelers write, two policies answer, turn by turn")
         DEMONSTRATION = "demonstration", _("Demonstrations: labelers write the ideal answer")
 
@@ -166,7 +167,15 @@ class Campaign(models.Model):
             ),
             models.CheckConstraint(
                 name="campaign_kind_is_known",
-                condition=Q(kind__in=["comparison", "chat", "demonstration"]),
+                condition=Q(kind__in=["comparison", "ranking", "chat", "demonstration"]),
+            ),
+            models.CheckConstraint(
+                name="campaign_that_ranks_asks_for_the_order_alone",
+                condition=~Q(kind="ranking")
+                | Q(strength=1, rationale_from__isnull=True, aspects__len=0),
+                violation_error_message=_(
+                    "A ranking asks for the order alone: no scale, no aspects, no required reason."
+                ),
             ),
             models.CheckConstraint(
                 name="campaign_asks_at_least_one_labeler", condition=Q(overlap__gte=1)
@@ -225,7 +234,10 @@ class Campaign(models.Model):
     @property
     def gives_out_pairs(self) -> bool:
         """What a chat compares belongs to the labeler who led it, and nobody else is asked."""
-        return self.status == self.Status.OPEN and self.kind == self.Kind.COMPARISON
+        return self.status == self.Status.OPEN and self.kind in (
+            self.Kind.COMPARISON,
+            self.Kind.RANKING,
+        )
 
     @property
     def gives_out_prompts(self) -> bool:

@@ -1,4 +1,5 @@
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Least
@@ -6,6 +7,7 @@ from django.utils import timezone
 
 from labeling.models.campaigns import Campaign
 from labeling.models.prompts import Prompt, Response
+from labeling.models.rankings import ResponseGroup
 
 
 class Comparison(models.Model):
@@ -16,6 +18,10 @@ class Comparison(models.Model):
     # That both answer `prompt` is held by foreign keys over (response, prompt): migration 0002.
     first = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="+")
     second = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="+")
+    # Of more responses that are put in order together; empty: it is judged by itself.
+    group = models.ForeignKey(
+        ResponseGroup, null=True, on_delete=models.PROTECT, related_name="comparisons"
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -70,6 +76,9 @@ class Assignment(models.Model):
     slot = models.PositiveSmallIntegerField()  # 0 .. overlap-1
     # Set when the slot is made, alternating over the slots, so that sides are balanced exactly.
     first_on_left = models.BooleanField()
+    # Of a group: the places of its candidates from the top of the screen to the bottom, fixed when
+    # the slot is made; then `first_on_left` says whether the first stands above the second.
+    shown_order = ArrayField(models.PositiveSmallIntegerField(), null=True, blank=True)
     labeler = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -149,6 +158,15 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"slot {self.slot} of {self.comparison}"
+
+    @property
+    def shown(self) -> list[Response]:
+        """A group's responses in the order in which this slot shows them."""
+        group = self.comparison.group
+        if group is None or self.shown_order is None:
+            return [self.left, self.right]
+        candidates = [c.response for c in group.candidates.select_related("response")]
+        return [candidates[place] for place in self.shown_order]
 
     @property
     def left(self) -> Response:

@@ -55,7 +55,7 @@ class Judgment(models.Model):
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="judgments")
     judge_kind = models.CharField(max_length=10, choices=JudgeKind)
 
-    # Where it came from: exactly one of the three.
+    # Where it came from: exactly one of the four.
     assignment = models.ForeignKey(
         Assignment, null=True, on_delete=models.PROTECT, related_name="judgments"
     )
@@ -67,6 +67,8 @@ class Judgment(models.Model):
     ai_judge = models.ForeignKey(
         Policy, null=True, on_delete=models.PROTECT, related_name="judgments"
     )
+    # It follows from the ranking that this judgment of a group's leading comparison holds.
+    part_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
     labeler = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="judgments"
     )
@@ -108,6 +110,15 @@ class Judgment(models.Model):
                     labeler__isnull=False,
                     imported_from__isnull=True,
                     ai_judge__isnull=True,
+                    part_of__isnull=True,
+                    judge_kind__in=["person", "simulation"],
+                )
+                | Q(
+                    assignment__isnull=True,
+                    labeler__isnull=False,
+                    imported_from__isnull=True,
+                    ai_judge__isnull=True,
+                    part_of__isnull=False,
                     judge_kind__in=["person", "simulation"],
                 )
                 | Q(
@@ -115,6 +126,7 @@ class Judgment(models.Model):
                     labeler__isnull=True,
                     imported_from__isnull=False,
                     ai_judge__isnull=True,
+                    part_of__isnull=True,
                     judge_kind="person",
                 )
                 | Q(
@@ -122,6 +134,7 @@ class Judgment(models.Model):
                     labeler__isnull=True,
                     imported_from__isnull=True,
                     ai_judge__isnull=False,
+                    part_of__isnull=True,
                     judge_kind="ai",
                 ),
             ),
@@ -137,6 +150,9 @@ class Judgment(models.Model):
                 fields=["assignment"],
                 name="assignment_answered_once",
                 condition=Q(supersedes__isnull=True),
+            ),
+            models.UniqueConstraint(
+                fields=["part_of", "comparison"], name="ranking_says_one_thing_about_a_comparison"
             ),
             models.CheckConstraint(
                 name="judgment_retracts_something",

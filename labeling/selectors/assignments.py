@@ -129,7 +129,11 @@ def to_show(pks: list[int]) -> QuerySet[Assignment]:
     return (
         Assignment.objects.filter(pk__in=pks)
         .select_related(
-            "comparison__campaign", "comparison__prompt", "comparison__first", "comparison__second"
+            "comparison__campaign",
+            "comparison__prompt",
+            "comparison__group",
+            "comparison__first",
+            "comparison__second",
         )
         .order_by("id")
     )

@@ -22,7 +22,7 @@ from labeling.selectors.judgments import current_judgments
 class Progress:
     """Where a campaign stands, counted from its rows."""
 
-    comparisons: int
+    comparisons: int  # pairs judged by themselves, and groups put in order
     complete: int  # comparisons whose every slot is answered
     wanted: int  # answers: one a slot
     answered: int
@@ -56,7 +56,8 @@ def progress(campaign: Campaign) -> Progress:
     )
     skipped = Skip.objects.filter(comparison__campaign=campaign).count()
     return Progress(
-        comparisons=campaign.comparisons.count(),
+        comparisons=campaign.comparisons.filter(group__isnull=True).count()
+        + campaign.groups.count(),
         complete=slots["slotted"] - slots["open_comparisons"],
         wanted=slots["wanted"],
         answered=slots["answered"],

@@ -11,12 +11,14 @@ from labeling.models import Assignment, Comparison, Judgment, User
 from labeling.services.judgments import (
     Answer,
     check_offered,
+    check_ranks,
     check_taking_answers,
     lock_slot,
     same_answer,
     says,
     store_answer,
 )
+from labeling.services.rankings import retract_parts
 
 
 @transaction.atomic
@@ -44,6 +46,7 @@ def change_answer(
     if stored is not None:
         return same_answer(stored, assignment, labeler, answer)
     check_changeable(judgment, labeler)
+    check_ranks(assignment, answer)
     check_offered(assignment.comparison.campaign, answer)
     if says(judgment, answer):
         return judgment
@@ -92,6 +95,7 @@ def retract_answer(
         retracted=True,
         created_at=now,
     )
+    retract_parts(retraction, judgment)
     assignment.withdrawn_at = now
     assignment.save(update_fields=["withdrawn_at"])
     _add_slot(assignment)
@@ -120,5 +124,6 @@ def _add_slot(withdrawn: Assignment) -> None:
         campaign_id=withdrawn.campaign_id,
         slot=slots.aggregate(last=Max("slot"))["last"] + 1,
         first_on_left=withdrawn.first_on_left,
+        shown_order=withdrawn.shown_order,
         freed_at=withdrawn.withdrawn_at,
     )

@@ -30,6 +30,7 @@ SCHEMA = pa.schema(
         ("chosen_policy", pa.string()),
         ("rejected_policy", pa.string()),
         ("comparison", pa.int64()),
+        ("group", pa.int64()),  # pairs of responses that were ranked together share it
         ("judged_at", pa.string()),
     ]
 )
@@ -87,6 +88,7 @@ def _row(judgment: Judgment, campaign: Campaign) -> dict[str, Any]:
         "chosen_policy": chosen.policy.slug,
         "rejected_policy": rejected.policy.slug,
         "comparison": comparison.pk,
+        "group": comparison.group_id,
         "judged_at": judgment.created_at.isoformat(),
     }
 

@@ -62,9 +62,12 @@ def import_preferences(
     data: addresses, or paths from `folder` on.
 
     Raises:
+        NotAPairCampaign: pairs are judged nowhere else.
         BadRow: with the line number; nothing was imported.
         AlreadyImported: the campaign has this very file.
     """
+    if campaign.kind != Campaign.Kind.COMPARISON:
+        raise errors.NotAPairCampaign
     source = register_file(PreferenceImport, campaign, file, name, by)
     report = ImportReport()
     author = author_of_imports()

@@ -1,12 +1,14 @@
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
 
 from labeling import errors
-from labeling.models import Assignment, Campaign, Judgment, Skip, User
+from labeling.models import Assignment, Campaign, Judgment, Ranking, Skip, User
 from labeling.selectors.guidelines import version_shown
+from labeling.services.rankings import preference_of, store_ranking
 
 LONGEST_RATIONALE = 10_000  # characters
 
@@ -20,12 +22,22 @@ class Answer:
     aspects: dict[str, int] = field(default_factory=dict)
     rationale: str = ""
     flags: list[str] = field(default_factory=list)
+    ranks: tuple[int, ...] = ()  # of a group's candidates by their places; then the rest follows
 
     @classmethod
     def from_sides(cls, *, towards_right: int, first_on_left: bool, **rest: object) -> "Answer":
         """Translate the screen into the pair: on it, negative means the left one is better."""
         preference = towards_right if first_on_left else -towards_right
         return cls(preference=preference, **rest)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_ranks(cls, ranks: Sequence[int], **rest: object) -> "Answer":
+        """An order of a group's candidates: 1 is best, equal ranks are ties. Gaps are closed."""
+        levels = {rank: level for level, rank in enumerate(sorted(set(ranks)), start=1)}
+        closed = tuple(levels[rank] for rank in ranks)
+        preference = preference_of(closed[0], closed[1])
+        equal = "" if preference else Judgment.Equal.TIE
+        return cls(preference=preference, equal=equal, ranks=closed, **rest)  # type: ignore[arg-type]
 
 
 @transaction.atomic
@@ -54,6 +66,7 @@ def record_judgment(
     if stored is not None:
         return same_answer(stored, assignment, labeler, answer)
     check_held(assignment, labeler)
+    check_ranks(assignment, answer)
     check_offered(assignment.comparison.campaign, answer)
     judgment = store_answer(
         assignment,
@@ -76,7 +89,7 @@ def lock_slot(pk: int) -> Assignment:
     """
     return (
         Assignment.objects.select_for_update(of=("self",))
-        .select_related("comparison__campaign", "labeler")
+        .select_related("comparison__campaign", "comparison__group", "labeler")
         .get(pk=pk)
     )
 
@@ -94,7 +107,7 @@ def store_answer(
     """The event of an answer by whoever holds the slot; the rules are checked before."""
     labeler = assignment.labeler
     assert labeler is not None
-    return Judgment.objects.create(
+    judgment = Judgment.objects.create(
         comparison=assignment.comparison,
         assignment=assignment,
         labeler=labeler,
@@ -110,6 +123,9 @@ def store_answer(
         guidelines=version_shown(assignment.comparison.campaign, guidelines),
         created_at=now,
     )
+    if answer.ranks:
+        store_ranking(judgment, answer.ranks, supersedes)
+    return judgment
 
 
 def check_held(assignment: Assignment, labeler: User) -> None:
@@ -159,7 +175,30 @@ def says(judgment: Judgment, answer: Answer) -> bool:
         and judgment.aspects == answer.aspects
         and judgment.rationale == answer.rationale
         and judgment.flags == answer.flags
+        and ranks_of(judgment) == answer.ranks
     )
+
+
+def ranks_of(judgment: Judgment) -> tuple[int, ...]:
+    """The order that belongs to a judgment; empty for one about a pair."""
+    ranking = Ranking.objects.filter(judgment=judgment).first()
+    return tuple(ranking.ranks) if ranking else ()
+
+
+def check_ranks(assignment: Assignment, answer: Answer) -> None:
+    """Refuse an order of other responses than the slot's, and ties where none are offered.
+
+    Raises:
+        AnswerNotOffered.
+    """
+    group = assignment.comparison.group
+    if len(answer.ranks) != (group.size if group else 0):
+        raise errors.AnswerNotOffered("Give each of the responses a place.")
+    ties = len(set(answer.ranks)) < len(answer.ranks)
+    if ties and not assignment.comparison.campaign.allow_tie:
+        raise errors.AnswerNotOffered(
+            "This campaign takes no ties: give each response its own place."
+        )
 
 
 def check_offered(campaign: Campaign, answer: Answer) -> None:

@@ -74,6 +74,7 @@ def _open_slot(assignment: Assignment, labeler: User, now: datetime) -> Assignme
             Q(labeler__isnull=True) | Q(labeler=labeler) | Q(leased_until__lte=now),
             comparison=assignment.comparison_id,
             first_on_left=assignment.first_on_left,
+            shown_order=assignment.shown_order,
             answered_at__isnull=True,
         )
         .order_by(

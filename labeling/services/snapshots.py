@@ -134,6 +134,7 @@ def _row(votes: list[Judgment], strength: int) -> dict[str, Any]:
     )
     return {
         "id": comparison.pk,
+        "group": comparison.group_id,  # of responses ranked together; empty for a pair by itself
         "split": split_of(comparison.prompt.digest),
         "category": comparison.prompt.category,
         "prompt": comparison.prompt.messages,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import errors
 from labeling.access import campaign_for, judgment_for
-from labeling.forms import JudgmentForm, RetractForm
+from labeling.forms import AnswerForm, RetractForm, answer_form, filled_form
 from labeling.models import Judgment
 from labeling.requests import SignedIn
 from labeling.selectors.judgments import standing_answers_of
@@ -46,10 +46,10 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
             check_changeable(judgment, request.user)
         except errors.Refused as refusal:
             return show(request, campaign, None, refusal=refusal, status=409)
-        return show_filled(request, judgment, JudgmentForm.filled(judgment))
+        return show_filled(request, judgment, filled_form(judgment))
 
-    form = JudgmentForm(request.POST, campaign=campaign)
     assert judgment.assignment is not None  # judgment_for gives no others
+    form = answer_form(judgment.assignment, request.POST)
     try:
         if form.is_valid():
             change_answer(
@@ -79,7 +79,7 @@ def retract(request: SignedIn, pk: int) -> HttpResponse:
     judgment = judgment_for(request.user, pk)
     form = RetractForm(request.POST)
     if not form.is_valid():
-        return show_filled(request, judgment, JudgmentForm.filled(judgment), status=422)
+        return show_filled(request, judgment, filled_form(judgment), status=422)
     try:
         retract_answer(
             judgment=judgment,
@@ -94,7 +94,7 @@ def retract(request: SignedIn, pk: int) -> HttpResponse:
 
 
 def show_filled(
-    request: SignedIn, judgment: Judgment, form: JudgmentForm, status: int = 200
+    request: SignedIn, judgment: Judgment, form: AnswerForm, status: int = 200
 ) -> HttpResponse:
     context = {
         "campaign": judgment.comparison.campaign,

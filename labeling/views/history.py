@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from labeling.charts import Chart, Series, line_chart
-from labeling.forms import JudgmentForm
+from labeling.forms import filled_form
 from labeling.requests import SignedIn
 from labeling.selectors.history import Day, own_answers, own_skips, pace
 
@@ -26,7 +26,7 @@ def history(request: SignedIn) -> HttpResponse:
     rows = [
         (
             judgment,
-            JudgmentForm.filled(judgment).in_words(),
+            filled_form(judgment).in_words(),
             judgment.comparison.campaign.takes_answers,
         )
         for judgment in answers

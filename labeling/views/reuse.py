@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from labeling import errors
 from labeling.access import assignment_for
-from labeling.forms import JudgmentForm
+from labeling.forms import answer_form
 from labeling.requests import SignedIn
 from labeling.services.reuse import reuse_answer
 from labeling.views.work import (
@@ -30,7 +30,7 @@ def reuse(request: SignedIn, pk: int) -> HttpResponse:
     """Store the answer in another slot of its pair, where one is open."""
     assignment = assignment_for(request.user, pk)
     campaign = assignment.comparison.campaign
-    form = JudgmentForm(request.POST, campaign=campaign)
+    form = answer_form(assignment, request.POST)
     try:
         if not form.is_valid():
             raise errors.AnswerNotOffered(in_one_sentence(form))

@@ -15,7 +15,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors, sittings
 from labeling.access import assignment_for, campaign_for
-from labeling.forms import AheadForm, JudgmentForm, ReleaseForm, SkipForm
+from labeling.forms import (
+    AheadForm,
+    AnswerForm,
+    JudgmentForm,
+    ReleaseForm,
+    SkipForm,
+    answer_form,
+)
 from labeling.models import Assignment, Campaign, User
 from labeling.requests import SignedIn
 from labeling.selectors.assignments import answered_by, count_claimable, held_by, to_show
@@ -125,7 +132,7 @@ def ahead(request: SignedIn, pk: int) -> HttpResponse:
                 {
                     "campaign": campaign,
                     "assignment": assignment,
-                    "form": JudgmentForm(campaign=campaign),
+                    "form": answer_form(assignment),
                     "today_in_words": today,
                 },
                 request,
@@ -174,7 +181,7 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
     assignment = assignment_for(request.user, pk)
     campaign = assignment.comparison.campaign
     background = in_background(request)
-    form = JudgmentForm(request.POST, campaign=campaign)
+    form = answer_form(assignment, request.POST)
     try:
         if form.is_valid():
             record_judgment(
@@ -205,7 +212,7 @@ def in_background(request: SignedIn) -> bool:
 
 
 def refused(
-    request: SignedIn, assignment: Assignment, form: JudgmentForm, refusal: errors.Refused
+    request: SignedIn, assignment: Assignment, form: AnswerForm, refusal: errors.Refused
 ) -> HttpResponse:
     """An answer is given back with why, and where it went to someone else, with a second chance."""
     lost = isinstance(refusal, errors.LeaseExpired | errors.NoSlotFree)
@@ -229,7 +236,7 @@ def show(
     request: SignedIn,
     campaign: Campaign,
     assignment: Assignment | None,
-    form: JudgmentForm | None = None,
+    form: AnswerForm | None = None,
     refusal: errors.Refused | None = None,
     status: int = 200,
     skip_form: SkipForm | None = None,
@@ -245,11 +252,13 @@ def show(
     """
     if assignment is not None and assignment.labeler_id != request.user.pk:
         assignment, refusal = None, errors.LeaseExpired()
+    if form is None:
+        form = answer_form(assignment) if assignment else JudgmentForm(campaign=campaign)
     template = "labeling/work.html#pair" if request.htmx else "labeling/work.html"
     context = {
         "campaign": campaign,
         "assignment": assignment,
-        "form": form or JudgmentForm(campaign=campaign),
+        "form": form,
         "skip_form": skip_form,
         "refusal": refusal,
         "warning": warning,

@@ -8,11 +8,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from labeling import errors
 from labeling.models import Act, Campaign, DiscardedPair, Policy, Prompt, Response, User
+from labeling.models.rankings import FEWEST
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
 from labeling.services.demonstrations import want_demonstrations
 from labeling.services.images import as_models_read
+from labeling.services.rankings import create_groups
 from rlhf.generation.protocol import Generated, Sampling
 from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
 from rlhf.models import ResponseRequest
@@ -31,7 +34,13 @@ def request_responses(
     """Ask each policy of a campaign for its responses to these prompts; returns how many are new.
 
     The answers come later; asking again for the same prompts changes nothing.
+
+    Raises:
+        TooFewToRank: the policies together give fewer than a ranking takes.
     """
+    given = sum(campaign.entrants.values_list("responses", flat=True))
+    if campaign.kind == Campaign.Kind.RANKING and given < FEWEST:
+        raise errors.TooFewToRank
     chance = random.SystemRandom()
     prompts = list(prompts)
     campaign.prompts.add(*prompts)
@@ -179,8 +188,9 @@ def _pair_what_was_left() -> None:
 def pair_prompts(*, campaign: Campaign, prompts: list[Prompt]) -> None:
     """Put each prompt's responses before the labelers.
 
-    With several policies each meets the others, response by response; with one policy all its
-    responses meet each other. Who writes demonstrations may start from one of two.
+    A campaign that ranks puts all of them in order together. In one of pairs, with several
+    policies each meets the others, response by response; with one policy all its responses meet
+    each other. Who writes demonstrations may start from one of two.
     """
     # Two workers that finish one prompt together must not count its discarded pairs twice.
     Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
@@ -195,6 +205,8 @@ def pair_prompts(*, campaign: Campaign, prompts: list[Prompt]) -> None:
         by_prompt.setdefault(request.prompt_id, []).append(request)
     if campaign.kind == Campaign.Kind.DEMONSTRATION:
         _offer_to_writers(campaign, by_prompt)
+    elif campaign.kind == Campaign.Kind.RANKING:
+        _let_rank(campaign, by_prompt)
     else:
         _let_meet(campaign, by_prompt)
     ResponseRequest.objects.filter(pk__in=[r.pk for rs in by_prompt.values() for r in rs]).update(
@@ -211,6 +223,17 @@ def _offer_to_writers(campaign: Campaign, by_prompt: dict[int, list[ResponseRequ
         offers[prompt] = list(reversed(different.values()))[:2]
     prompts = [answered[0].prompt for answered in by_prompt.values()]
     want_demonstrations(campaign=campaign, prompts=prompts, offers=offers)
+
+
+def _let_rank(campaign: Campaign, by_prompt: dict[int, list[ResponseRequest]]) -> None:
+    for answered in by_prompt.values():
+        responses = [request.response for request in answered if request.response is not None]
+        create_groups(
+            campaign=campaign,
+            prompt=answered[0].prompt,
+            responses=responses,
+            empty=len(answered) - len(responses),
+        )
 
 
 def _let_meet(campaign: Campaign, by_prompt: dict[int, list[ResponseRequest]]) -> None:

@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling import errors
 from labeling.access import campaign_for, require_engineer
 from labeling.models import Campaign, Membership
 from labeling.requests import SignedIn
@@ -49,7 +50,13 @@ def request_pairs(request: SignedIn, pk: int) -> HttpResponse:
             request, _("No policy answers in this campaign; import preferences instead.")
         )
         return redirect("labeling:campaign", pk)
-    count = request_responses(campaign=campaign, prompts=campaign.prompts.all(), by=request.user)
+    try:
+        count = request_responses(
+            campaign=campaign, prompts=campaign.prompts.all(), by=request.user
+        )
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("labeling:campaign", pk)
     if count:
         messages.success(
             request, _("%(count)d responses are asked for; pairs follow.") % {"count": count}

@@ -9,6 +9,7 @@ import "./work/keys.js";
 import * as outbox from "./work/outbox.js";
 import * as pair from "./work/pair.js";
 import * as pairs from "./work/pairs.js";
+import * as ranking from "./work/ranking.js";
 import "./work/reasons.js";
 
 document.addEventListener("submit", (event) => {
@@ -35,6 +36,7 @@ document.addEventListener("submit", (event) => {
 
 /** What was chosen, as the page says it. */
 function inWords(form) {
+  if (ranking.isShown()) return ranking.words();
   const label = form.querySelector("input[name=answer]:checked")?.closest("label");
   const parts = label?.querySelectorAll(".for-readers, .words") ?? [];
   return [...parts].map((part) => part.textContent.trim()).join(" ");

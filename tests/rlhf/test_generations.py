@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from labeling import errors
 from labeling.models import CampaignPolicy, DiscardedPair, Policy, Response
 from labeling.selectors.campaigns import progress
 from rlhf.models import ResponseRequest
@@ -141,3 +142,31 @@ def test_what_a_dead_worker_had_claimed_is_asked_for_again(campaign, entrant, pr
     ResponseRequest.objects.update(leased_until=NOW + timedelta(minutes=15))
     assert generate(settings) == 0
     assert generate(settings, now=NOW + timedelta(minutes=16)) == 6
+
+
+class TestRankings:
+    def test_all_responses_to_a_prompt_are_put_in_order_together(
+        self, ranked, entrant, prompts, settings
+    ):
+        owl = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
+        CampaignPolicy.objects.create(campaign=ranked, policy=owl, responses=2)
+        request_responses(campaign=ranked, prompts=prompts)
+        generate(settings, policies=("parrot-v0", "owl-v0"))
+        assert [group.size for group in ranked.groups.all()] == [4, 4, 4]
+        assert (progress(ranked).comparisons, progress(ranked).wanted) == (3, 3)
+
+    def test_what_is_empty_or_the_same_is_left_out_and_counted(
+        self, ranked, entrant, prompts, settings
+    ):
+        entrant.responses = 5
+        entrant.save()
+        texts = iter(["One.", "", "Two.", "One.", "Three."])
+        request_responses(campaign=ranked, prompts=prompts[:1])
+        generate(settings, script=lambda body: next(texts))
+        assert ranked.groups.get().size == 3
+        assert (progress(ranked).empty, progress(ranked).identical) == (1, 1)
+
+    def test_too_few_responses_are_not_asked_for(self, ranked, entrant, prompts):
+        with pytest.raises(errors.TooFewToRank):
+            request_responses(campaign=ranked, prompts=prompts)
+        assert not ResponseRequest.objects.exists()

@@ -15,6 +15,7 @@ export function toggle() {
 }
 
 function show() {
+  if (!button) return; // more than two responses, which are put in order
   button.setAttribute("aria-pressed", on);
   note.textContent = "";
   const sides = [...(pair.form()?.querySelectorAll(".response .prose") ?? [])];
@@ -73,5 +74,5 @@ function unmark(side) {
   side.normalize();
 }
 
-button.addEventListener("click", toggle);
+button?.addEventListener("click", toggle);
 pair.on(show);

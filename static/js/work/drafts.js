@@ -54,9 +54,10 @@ async function restore() {
       details ||= input.checked && input.name !== "answer";
     } else if (values.length) {
       input.value = values[0];
-      details = true;
+      details ||= input.type === "textarea";
     }
   }
+  form.dispatchEvent(new Event("restored", { bubbles: true }));
   if (details) form.querySelector(".more").open = true;
 }
 

@@ -3,6 +3,7 @@
 import * as bindings from "./bindings.js";
 import * as differences from "./differences.js";
 import * as pair from "./pair.js";
+import * as ranking from "./ranking.js";
 import * as scrolling from "./scrolling.js";
 import * as veil from "./veil.js";
 
@@ -76,6 +77,8 @@ function answer(action, event) {
     if (event.target.closest(".aspect") && event.key.startsWith("Arrow")) return;
     event.preventDefault();
     step(form, action === "step-right" ? 1 : -1);
+  } else if (ranking.isShown()) {
+    ranking.act(action, event);
   } else if (action.startsWith("choose-")) {
     select(form.querySelector(`input[data-key="${CSS.escape(action.slice(7))}"]`), event);
   }

@@ -14,6 +14,7 @@ export function toggle() {
 }
 
 function show() {
+  if (!button) return; // more than two responses, which are put in order
   button.setAttribute("aria-pressed", on);
   pair.form()?.classList.toggle("scrolls-together", on);
   for (const side of sides()) {
@@ -44,11 +45,11 @@ function follow({ currentTarget: side }) {
 /** One screen of both answers down or up; false where they do not scroll together. */
 export function page(direction) {
   const longest = sides().sort((a, b) => room(b) - room(a))[0];
-  if (!on || !longest || room(longest) <= 0) return false;
+  if (!button || !on || !longest || room(longest) <= 0) return false;
   placed.delete(longest);
   longest.scrollTop += direction * longest.clientHeight * 0.85;
   return true;
 }
 
-button.addEventListener("click", toggle);
+button?.addEventListener("click", toggle);
 pair.on(show);

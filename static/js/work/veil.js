@@ -23,7 +23,8 @@ function settle() {
   const found = veil();
   if (!found) return;
   found.querySelector(".responses").inert = !found.open;
-  pair.form().querySelector(".scale").inert = !found.open;
+  const scale = pair.form().querySelector(".scale"); // a ranking has none
+  if (scale) scale.inert = !found.open;
 }
 
 pair.on(() => {
