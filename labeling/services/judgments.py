@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.models import Assignment, Campaign, Judgment, Ranking, Skip, User
@@ -193,11 +194,11 @@ def check_ranks(assignment: Assignment, answer: Answer) -> None:
     """
     group = assignment.comparison.group
     if len(answer.ranks) != (group.size if group else 0):
-        raise errors.AnswerNotOffered("Give each of the responses a place.")
+        raise errors.AnswerNotOffered(_("Give each of the responses a place."))
     ties = len(set(answer.ranks)) < len(answer.ranks)
     if ties and not assignment.comparison.campaign.allow_tie:
         raise errors.AnswerNotOffered(
-            "This campaign takes no ties: give each response its own place."
+            _("This campaign takes no ties: give each response its own place.")
         )
 
 
