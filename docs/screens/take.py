@@ -87,6 +87,7 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "new-campaign": ("maria", "/campaigns/new/?from=helpfulness"),
         "guidelines": ("maria", f"/campaigns/{scene.campaign.pk}/guidelines/"),
         "agreement": ("maria", f"/campaigns/{scene.campaign.pk}/about/agreement/"),
+        "labelers": ("maria", f"/campaigns/{scene.campaign.pk}/about/labelers/"),
         "reward-model": ("erik", f"/reward-models/{scene.reward_model.pk}/"),
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),

@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from labeling.models import Campaign, Report, User
 from labeling.selectors.agreement import agreement_figures
+from labeling.selectors.bias import bias_figures
 from labeling.selectors.reports import last_judgment
 
 FIGURES: dict[str, Callable[[Campaign, str], dict[str, Any]]] = {
     Report.Subject.AGREEMENT: agreement_figures,
+    Report.Subject.LABELERS: bias_figures,
 }
 
 

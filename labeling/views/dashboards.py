@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.access import campaign_for
-from labeling.dashboards import agreement
+from labeling.dashboards import agreement, labelers
 from labeling.dashboards.sections import Section, csv_lines
 from labeling.models import Campaign, Judgment, Membership, Report
 from labeling.requests import SignedIn
@@ -50,6 +50,13 @@ DASHBOARDS = {
             _("How far people who judged the same pair gave the same answer."),
             Report.Subject.AGREEMENT,
             agreement.sections,
+        ),
+        Dashboard(
+            "labelers",
+            _("Labelers"),
+            _("What each labeler does whatever the pair, and who stands out."),
+            Report.Subject.LABELERS,
+            labelers.sections,
         ),
     ]
 }

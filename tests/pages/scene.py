@@ -24,7 +24,7 @@ from labeling.models import (
 from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
 from labeling.services.prompts import store_prompts
-from labeling.services.reports import compute
+from labeling.services.reports import FIGURES, compute
 from rewardmodel.models import RewardModel, RewardModelMetric
 from rlhf.models import PolicyRun, PolicyRunMetric, Promotion, ResponseRequest, Round
 from tests.cast import judge, person
@@ -74,7 +74,7 @@ def set_scene() -> Scene:
         "**Length is not quality**, and neither is Markdown. Two good sentences",
     )
     campaign.save(update_fields=["guidelines"])
-    for subject in Report.Subject.values:
+    for subject in FIGURES:
         report = Report.objects.create(campaign=campaign, subject=subject, judges="person")
         assert report.claim(now)
         compute(report)
