@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
 # The drawing's own units; the page scales it to the width there is.
 WIDTH, HEIGHT = 360.0, 168.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 24.0
@@ -140,15 +143,15 @@ def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[floa
 
 
 def figure(value: float) -> str:
-    """A number as short as it can be read: 0.713, 12.4, 1,530, 3.2e-05."""
+    """A number as short as the reader's language has it: 0.713, 12.4, 1,530, 3.2e-05."""
     if value == 0:
         return "0"
     size = abs(value)
     if size < 0.001:
         return f"{value:.1e}"
     if size >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+        return number_format(round(value), force_grouping=True)
+    return number_format(f"{value:.3g}")
 
 
 def _in_words(series: Sequence[Series]) -> str:
@@ -156,8 +159,14 @@ def _in_words(series: Sequence[Series]) -> str:
     for one in series:
         values = [y for _, y in one.points]
         sentences.append(
-            f"{one.name}: from {figure(values[0])} to {figure(values[-1])}, "
-            f"lowest {figure(min(values))}, highest {figure(max(values))}."
+            _("%(name)s: from %(first)s to %(last)s, lowest %(lowest)s, highest %(highest)s.")
+            % {
+                "name": one.name,
+                "first": figure(values[0]),
+                "last": figure(values[-1]),
+                "lowest": figure(min(values)),
+                "highest": figure(max(values)),
+            }
         )
     return " ".join(sentences)
 

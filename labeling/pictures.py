@@ -1,7 +1,8 @@
 """Pictures by strangers, decoded and encoded anew: what is stored is pixels and nothing else.
 
-No Django. A file that claims to be a picture may hold scripts, places, names or a bomb. Only a few
-formats are decoded, only up to a number of pixels, and what comes out was written by our encoder.
+No database. A file that claims to be a picture may hold scripts, places, names or a bomb. Only a
+few formats are decoded, only up to a number of pixels, and what comes out was written by our
+encoder.
 """
 
 import base64
@@ -11,6 +12,8 @@ import re
 import warnings
 from dataclasses import dataclass
 
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -43,22 +46,29 @@ def encoded(data: bytes) -> Picture:
         BadPicture: too large, or not a picture in one of the formats.
     """
     if len(data) > MOST_BYTES:
-        raise BadPicture(f"The image is larger than {MOST_BYTES // 1_000_000} MB.")
+        raise BadPicture(
+            _("The image is larger than %(most)d MB.") % {"most": MOST_BYTES // 1_000_000}
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 if opened.width * opened.height > MOST_PIXELS:
-                    raise BadPicture(f"The image has more than {MOST_PIXELS:,} pixels.")
+                    raise BadPicture(
+                        _("The image has more than %(most)s pixels.")
+                        % {"most": intcomma(MOST_PIXELS)}
+                    )
                 picture = ImageOps.exif_transpose(opened)
                 picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     except BadPicture:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadPicture(f"The image has more than {MOST_PIXELS:,} pixels.") from None
+        raise BadPicture(
+            _("The image has more than %(most)s pixels.") % {"most": intcomma(MOST_PIXELS)}
+        ) from None
     except Exception:
         raise BadPicture(
-            "The image can't be read; it must be a whole PNG, JPEG, WebP or GIF."
+            _("The image can't be read; it must be a whole PNG, JPEG, WebP or GIF.")
         ) from None
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     written = io.BytesIO()
@@ -74,11 +84,11 @@ def from_data_url(address: str) -> bytes:
     """
     head = _DATA_URL.match(address)
     if head is None:
-        raise BadPicture("The data: address must be data:image/...;base64,...")
+        raise BadPicture(_("The data: address must be data:image/...;base64,..."))
     try:
         return base64.b64decode(address[head.end() :], validate=True)
     except binascii.Error:
-        raise BadPicture("The data: address of an image is damaged.") from None
+        raise BadPicture(_("The data: address of an image is damaged.")) from None
 
 
 def to_data_url(data: bytes) -> str:

@@ -1,6 +1,6 @@
 """Reading preference files made elsewhere: TRL and HH-RLHF layouts, JSONL or gzip.
 
-No Django. A file is read line by line, so its size does not matter; a line may be long, but
+No database. A file is read line by line, so its size does not matter; a line may be long, but
 not without end.
 """
 
@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.translation import gettext as _
 
 LONGEST_LINE = 16_000_000  # bytes: a prompt may bring its images along
 LONGEST_RESPONSE = 50_000  # characters
@@ -21,7 +24,7 @@ class BadLine(ValueError):
     """A line that can't be used, with its number."""
 
     def __init__(self, number: int, problem: str) -> None:
-        super().__init__(f"Line {number}: {problem}")
+        super().__init__(_("Line %(number)d: %(problem)s") % {"number": number, "problem": problem})
 
 
 class NotComparable(Exception):
@@ -63,9 +66,9 @@ def read_objects(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except ValueError:
-            raise BadLine(number, "this is not valid JSON.") from None
+            raise BadLine(number, _("this is not valid JSON.")) from None
         if not isinstance(row, dict):
-            raise BadLine(number, "each line must be a JSON object.")
+            raise BadLine(number, _("each line must be a JSON object."))
         yield number, row
 
 
@@ -82,16 +85,19 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
         try:
             raw = file.readline(LONGEST_LINE + 1)
         except (OSError, EOFError):
-            raise BadLine(number, "the compressed file is damaged from here on.") from None
+            raise BadLine(number, _("the compressed file is damaged from here on.")) from None
         if not raw:
             return
         if len(raw) > LONGEST_LINE:
-            raise BadLine(number, f"the line is longer than {LONGEST_LINE:,} bytes.")
+            raise BadLine(
+                number,
+                _("the line is longer than %(most)s bytes.") % {"most": intcomma(LONGEST_LINE)},
+            )
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
             raise BadLine(
-                number, "the text is not UTF-8; convert the file and try again."
+                number, _("the text is not UTF-8; convert the file and try again.")
             ) from None
         if text.strip():
             yield number, text
@@ -100,7 +106,7 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
 def _preference(number: int, row: dict[str, Any]) -> Preference:
     for name in ("chosen", "rejected"):
         if name not in row:
-            raise BadLine(number, f'the field "{name}" is missing.')
+            raise BadLine(number, _('the field "%(name)s" is missing.') % {"name": name})
     if "prompt" in row:
         prompt = read_messages(number, row["prompt"])
         chosen, rejected = (read_answer(number, row[name]) for name in ("chosen", "rejected"))
@@ -110,15 +116,19 @@ def _preference(number: int, row: dict[str, Any]) -> Preference:
         prompt, chosen, rejected = _implicit_pair(number, row["chosen"], row["rejected"])
     for text in (chosen, rejected):
         if len(text) > LONGEST_RESPONSE:
-            raise BadLine(number, f"a response is longer than {LONGEST_RESPONSE:,} characters.")
+            raise BadLine(
+                number,
+                _("a response is longer than %(most)s characters.")
+                % {"most": intcomma(LONGEST_RESPONSE)},
+            )
         if "\x00" in text:
-            raise BadLine(number, "a response holds a NUL character, which no text may.")
+            raise BadLine(number, _("a response holds a NUL character, which no text may."))
     category = row.get("category", "")
     if not isinstance(category, str):
-        raise BadLine(number, '"category" must be a text.')
+        raise BadLine(number, _('"category" must be a text.'))
     margin = row.get("margin")
     if margin is not None and not (isinstance(margin, int | float) and 0 <= margin <= 1):
-        raise BadLine(number, '"margin" must be a number from 0 to 1.')
+        raise BadLine(number, _('"margin" must be a number from 0 to 1.'))
     return Preference(number, prompt, chosen, rejected, category[:60], margin)
 
 
@@ -126,14 +136,14 @@ def read_messages(number: int, prompt: Any) -> list[Message]:
     if isinstance(prompt, str):
         prompt = [{"role": "user", "content": prompt}]
     if not isinstance(prompt, list) or not prompt:
-        raise BadLine(number, "the prompt is empty.")
+        raise BadLine(number, _("the prompt is empty."))
     for message in prompt:
         if (
             not isinstance(message, dict)
             or not isinstance(message.get("role"), str)
             or not isinstance(message.get("content"), str)
         ):
-            raise BadLine(number, 'each message needs a "role" and a "content".')
+            raise BadLine(number, _('each message needs a "role" and a "content".'))
     return prompt
 
 
@@ -147,7 +157,7 @@ def read_answer(number: int, answer: Any) -> str:
         and isinstance(answer[0].get("content"), str)
     ):
         return answer[0]["content"].strip()
-    raise BadLine(number, "a response must be a text or one assistant message.")
+    raise BadLine(number, _("a response must be a text or one assistant message."))
 
 
 def _implicit_pair(number: int, chosen: Any, rejected: Any) -> tuple[list[Message], str, str]:
@@ -156,7 +166,7 @@ def _implicit_pair(number: int, chosen: Any, rejected: Any) -> tuple[list[Messag
     if one[:-1] != other[:-1]:
         raise NotComparable
     if len(one) < 2:
-        raise BadLine(number, "the conversation has no prompt before the answer.")
+        raise BadLine(number, _("the conversation has no prompt before the answer."))
     return one[:-1], one[-1]["content"].strip(), other[-1]["content"].strip()
 
 
@@ -176,8 +186,10 @@ def _hh_turns(number: int, text: str) -> list[Message]:
     if len(parts) < 5:
         raise BadLine(
             number,
-            'without a "prompt", chosen and rejected must be dialogues with '
-            '"\\n\\nHuman:" and "\\n\\nAssistant:" turns.',
+            _(
+                'without a "prompt", chosen and rejected must be dialogues with '
+                '"\\n\\nHuman:" and "\\n\\nAssistant:" turns.'
+            ),
         )
     roles = {"Human": "user", "Assistant": "assistant"}
     return [

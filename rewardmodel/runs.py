@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 # A follower reports every second; after this much silence another worker may take the run over.
 SILENCE = timedelta(seconds=60)
@@ -19,11 +20,14 @@ class TrainingRun(models.Model):
     """A child process with a directory, and what is known of it."""
 
     class Status(models.TextChoices):
-        QUEUED = "queued"  # wanted, or stopped at a checkpoint and to be resumed
-        RUNNING = "running"  # queued -> running, by exactly one worker
-        SUCCEEDED = "succeeded"  # running -> succeeded, with figures and a checkpoint
-        FAILED = "failed"  # running -> failed, with the reason
-        CANCELLED = "cancelled"  # queued or running -> cancelled, by a person
+        QUEUED = "queued", _("Queued")  # wanted, or stopped at a checkpoint and to be resumed
+        RUNNING = "running", _("Running")  # queued -> running, by exactly one worker
+        SUCCEEDED = (
+            "succeeded",
+            _("Succeeded"),
+        )  # with figures and a checkpoint
+        FAILED = "failed", _("Failed")  # with the reason
+        CANCELLED = "cancelled", _("Cancelled")  # queued or running -> cancelled, by a person
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     config = models.JSONField(default=dict, blank=True)  # hyper-parameters that differ from default

@@ -24,9 +24,9 @@ STRENGTHS = {
 
 
 EQUALS = [
-    (Judgment.Equal.TIE, _("Tie"), "T"),
-    (Judgment.Equal.BOTH_GOOD, _("Both good"), "G"),
-    (Judgment.Equal.BOTH_BAD, _("Both bad"), "B"),
+    (Judgment.Equal.TIE, "T"),
+    (Judgment.Equal.BOTH_GOOD, "G"),
+    (Judgment.Equal.BOTH_BAD, "B"),
 ]
 
 
@@ -156,7 +156,7 @@ class JudgmentForm(AnswerForm):
             Judgment.Equal.BOTH_GOOD: self.campaign.allow_both_good,
             Judgment.Equal.BOTH_BAD: self.campaign.allow_both_bad,
         }
-        return [self._choice(value, words, key) for value, words, key in EQUALS if offered[value]]
+        return [self._choice(value, value.label, key) for value, key in EQUALS if offered[value]]
 
     def aspects(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name.startswith("aspect-")]
@@ -204,14 +204,7 @@ class SkipForm(forms.Form):
 
     reason = forms.ChoiceField(
         label=_("Reason to skip"),
-        choices=[
-            (Skip.Reason.CANT_JUDGE, _("I can't judge this")),
-            (Skip.Reason.UNCLEAR, _("The prompt is unclear")),
-            (Skip.Reason.WRONG_LANGUAGE, _("Wrong language")),
-            (Skip.Reason.HARMFUL, _("Harmful to read")),
-            (Skip.Reason.BROKEN, _("Broken or unreadable")),
-            (Skip.Reason.OTHER, _("Another reason")),
-        ],
+        choices=Skip.Reason.choices,
         widget=forms.Select(attrs={"form": "skip"}),
     )
     note = forms.CharField(

@@ -17,10 +17,10 @@ class Campaign(models.Model):
     """A question put to labelers about many pairs, and the rules for asking it."""
 
     class Status(models.TextChoices):
-        DRAFT = "draft"  # being prepared; nobody labels
-        OPEN = "open"  # draft or paused -> open
-        PAUSED = "paused"  # open -> paused; leases already given may still be answered
-        CLOSED = "closed"  # open or paused -> closed; final
+        DRAFT = "draft", _("Draft")  # being prepared; nobody labels
+        OPEN = "open", _("Open")  # draft or paused -> open
+        PAUSED = "paused", _("Paused")  # open -> paused; leases already given may still be answered
+        CLOSED = "closed", _("Closed")  # open or paused -> closed; final
 
     class Kind(models.TextChoices):
         COMPARISON = "comparison", _("Pairs: labelers judge two responses to a given prompt")
@@ -281,9 +281,9 @@ class Membership(models.Model):
     """What one user may do in one campaign."""
 
     class Role(models.TextChoices):
-        LABELER = "labeler"
-        REVIEWER = "reviewer"
-        MANAGER = "manager"
+        LABELER = "labeler", _("Labeler")
+        REVIEWER = "reviewer", _("Reviewer")
+        MANAGER = "manager", _("Manager")
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(

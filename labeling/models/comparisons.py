@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.campaigns import Campaign
 from labeling.models.prompts import Prompt, Response
@@ -45,8 +46,8 @@ class DiscardedPair(models.Model):
     """Two responses that never became a comparison, and why."""
 
     class Reason(models.TextChoices):
-        IDENTICAL = "identical"
-        EMPTY = "empty"
+        IDENTICAL = "identical", _("Identical")
+        EMPTY = "empty", _("Empty")
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="discarded_pairs")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")

@@ -3,6 +3,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.campaigns import Campaign
 from labeling.models.comparisons import Assignment, Comparison
@@ -41,16 +42,16 @@ class Judgment(models.Model):
     """
 
     class JudgeKind(models.TextChoices):
-        PERSON = "person"
-        AI = "ai"
-        SIMULATION = "simulation"
+        PERSON = "person", _("Person")
+        AI = "ai", _("AI")
+        SIMULATION = "simulation", _("Simulation")
 
     class Equal(models.TextChoices):
         """Four facts are kept apart: a preference (blank), a tie, both good, both bad."""
 
-        TIE = "tie"
-        BOTH_GOOD = "both_good"
-        BOTH_BAD = "both_bad"
+        TIE = "tie", _("Tie")
+        BOTH_GOOD = "both_good", _("Both good")
+        BOTH_BAD = "both_bad", _("Both bad")
 
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="judgments")
     judge_kind = models.CharField(max_length=10, choices=JudgeKind)

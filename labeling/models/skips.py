@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.comparisons import Assignment, Comparison
 
@@ -10,12 +11,12 @@ class SkipEvent(models.Model):
     """A labeler passed work on undone, and why: an event that is never changed."""
 
     class Reason(models.TextChoices):
-        CANT_JUDGE = "cant_judge"
-        UNCLEAR = "unclear"
-        WRONG_LANGUAGE = "wrong_language"
-        HARMFUL = "harmful"
-        BROKEN = "broken"
-        OTHER = "other"
+        CANT_JUDGE = "cant_judge", _("I can't judge this")
+        UNCLEAR = "unclear", _("The prompt is unclear")
+        WRONG_LANGUAGE = "wrong_language", _("Wrong language")
+        HARMFUL = "harmful", _("Harmful to read")
+        BROKEN = "broken", _("Broken or unreadable")
+        OTHER = "other", _("Another reason")
 
     reason = models.CharField(max_length=20, choices=Reason)
     note = models.CharField(max_length=500, blank=True)

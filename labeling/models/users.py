@@ -1,14 +1,15 @@
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class User(AbstractUser):
     """Someone who signs in: a person, or a simulated labeler that rehearses the loop."""
 
     class Kind(models.TextChoices):
-        PERSON = "person"
-        SIMULATION = "simulation"
+        PERSON = "person", _("Person")
+        SIMULATION = "simulation", _("Simulation")
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSON)
     # Engineers steer training and promotion; managers and labelers get their rights per campaign.

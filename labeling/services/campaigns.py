@@ -128,7 +128,8 @@ def change_status(
         return campaign
     if wanted not in ALLOWED[Status(campaign.status)]:
         raise errors.TransitionRefused(
-            f"A campaign that is {campaign.status} can't become {wanted.value}."
+            _("A campaign with the state “%(before)s” can't get the state “%(wanted)s”.")
+            % {"before": campaign.get_status_display(), "wanted": wanted.label}
         )
     if wanted == Status.OPEN:
         check_satisfiable(campaign, now or timezone.now())

@@ -2,7 +2,9 @@ import random
 import uuid
 from datetime import datetime, timedelta
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
+from django.utils.translation import gettext
 
 from labeling import errors
 from labeling.models import (
@@ -58,7 +60,7 @@ def say(
     stored = ChatTurn.objects.filter(client_key=client_key).select_related("chat", "prompt").first()
     if stored is not None:
         if stored.chat.labeler_id != labeler.pk or _last_words(stored) != text:
-            raise errors.KeyReused("This message was sent before with other words.")
+            raise errors.KeyReused(gettext("This message was sent before with other words."))
         return stored
     if campaign.status != Campaign.Status.OPEN:
         raise errors.CampaignNotOpen
@@ -269,10 +271,13 @@ def _checked(text: str) -> str:
         raise errors.MessageRefused
     if len(text) > LONGEST_MESSAGE:
         raise errors.MessageRefused(
-            f"The message is longer than {LONGEST_MESSAGE:,} characters; please shorten it."
+            gettext("The message is longer than %(most)s characters; please shorten it.")
+            % {"most": intcomma(LONGEST_MESSAGE)}
         )
     if "\x00" in text:
-        raise errors.MessageRefused("The message holds a NUL character, which no text may.")
+        raise errors.MessageRefused(
+            gettext("The message holds a NUL character, which no text may.")
+        )
     return text
 
 

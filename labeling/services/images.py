@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from labeling import artifacts, errors, pictures
 from labeling.models import Image, Prompt, PromptImage
 
@@ -22,7 +24,9 @@ def take_in_images(images: object, folder: Path | None) -> list[dict[str, Any]]:
         BadRow: with what is wrong.
     """
     if not isinstance(images, list) or len(images) > MOST_IMAGES:
-        raise errors.BadRow(f'"images" must be a list of up to {MOST_IMAGES} images.')
+        raise errors.BadRow(
+            _('"images" must be a list of up to %(most)d images.') % {"most": MOST_IMAGES}
+        )
     return [_taken_in(image, folder) for image in images]
 
 
@@ -30,13 +34,15 @@ def _taken_in(image: object, folder: Path | None) -> dict[str, Any]:
     source = image.get("src") if isinstance(image, dict) else None
     alt = image.get("alt") if isinstance(image, dict) else None
     if not isinstance(source, str) or not source:
-        raise errors.BadRow('Each image needs a "src".')
+        raise errors.BadRow(_('Each image needs a "src".'))
     if not isinstance(alt, str) or not alt.strip() or "\x00" in alt:
         raise errors.BadRow(
-            'Each image needs an "alt" that says what it shows, for people who can\'t see it.'
+            _('Each image needs an "alt" that says what it shows, for people who can\'t see it.')
         )
     if len(alt) > LONGEST_ALT:
-        raise errors.BadRow(f'The "alt" of an image is longer than {LONGEST_ALT} characters.')
+        raise errors.BadRow(
+            _('The "alt" of an image is longer than %(most)d characters.') % {"most": LONGEST_ALT}
+        )
     try:
         stored = store_image(_bytes_of(source, folder))
     except pictures.BadPicture as problem:
@@ -50,22 +56,26 @@ def _bytes_of(source: str, folder: Path | None) -> bytes:
         return pictures.from_data_url(source)
     if "://" in source:
         raise errors.BadRow(
-            "Images are never fetched from the network; give a relative path or a data: address."
+            _("Images are never fetched from the network; give a relative path or a data: address.")
         )
     if folder is None:
         raise errors.BadRow(
-            "An uploaded file brings no other files along: give its images as data: addresses, "
-            "or import it on the server with manage.py."
+            _(
+                "An uploaded file brings no other files along: give its images as data: addresses, "
+                "or import it on the server with manage.py."
+            )
         )
     root = folder.resolve()
     path = (root / source).resolve()
     if not path.is_relative_to(root):
-        raise errors.BadRow("The path of an image leads out of the folder of the file.")
+        raise errors.BadRow(_("The path of an image leads out of the folder of the file."))
     try:
         with path.open("rb") as file:
             return file.read(pictures.MOST_BYTES + 1)
     except (OSError, ValueError):
-        raise errors.BadRow(f"The image {source[:200]!r} can't be read.") from None
+        raise errors.BadRow(
+            _("The image “%(source)s” can't be read.") % {"source": source[:200]}
+        ) from None
 
 
 def store_image(data: bytes) -> Image:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.models import (
@@ -76,9 +77,9 @@ def import_preferences(
         while batch := list(islice(rows, ROWS_AT_A_TIME)):
             _store(batch, campaign, source, author, report, now, folder)
     except BadLine as problem:
-        raise errors.BadRow(f"{problem} Nothing was imported.") from None
+        raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
     if not report.preferences:
-        raise errors.BadRow("The file holds no usable pair. Nothing was imported.")
+        raise errors.BadRow(_("The file holds no usable pair. Nothing was imported."))
     audit.record(
         actor=by, act=Act.PREFERENCES_IMPORTED, subject=source, details=dataclasses.asdict(report)
     )

@@ -3,8 +3,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from labeling import errors
 from labeling.models import Assignment, Campaign, Judgment, Ranking, Skip, User
@@ -218,7 +220,12 @@ def check_offered(campaign: Campaign, answer: Answer) -> None:
         raise errors.AnswerNotOffered
     if abs(answer.preference) > campaign.strength:
         raise errors.AnswerNotOffered(
-            f"This campaign's scale has {campaign.strength} steps on each side."
+            ngettext(
+                "This campaign's scale has %(count)d step on each side.",
+                "This campaign's scale has %(count)d steps on each side.",
+                campaign.strength,
+            )
+            % {"count": campaign.strength}
         )
     if campaign.asks_reason(answer.preference) and not answer.rationale.strip():
         raise errors.ReasonMissing
@@ -226,10 +233,13 @@ def check_offered(campaign: Campaign, answer: Answer) -> None:
         set(answer.flags) - set(campaign.flags)
     )
     if unknown:
-        raise errors.AnswerNotOffered(f"This campaign does not ask for {sorted(unknown)[0]!r}.")
+        raise errors.AnswerNotOffered(
+            _("This campaign does not ask for “%(name)s”.") % {"name": sorted(unknown)[0]}
+        )
     if any(abs(value) > campaign.strength for value in answer.aspects.values()):
         raise errors.AnswerNotOffered
     if len(answer.rationale) > LONGEST_RATIONALE:
         raise errors.AnswerNotOffered(
-            f"The rationale is longer than {LONGEST_RATIONALE:,} characters; please shorten it."
+            _("The rationale is longer than %(most)s characters; please shorten it.")
+            % {"most": intcomma(LONGEST_RATIONALE)}
         )

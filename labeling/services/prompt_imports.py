@@ -2,7 +2,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.models import Campaign, Comparison, Policy, Prompt, Response
@@ -42,16 +44,16 @@ def import_prompts(
             report.prompts += 1
             report.pairs += _pair(number, row, prompt, campaign, author)
     except BadLine as problem:
-        raise errors.BadRow(f"{problem} Nothing was imported.") from None
+        raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
     if not report.prompts:
-        raise errors.BadRow("The file holds no prompt. Nothing was imported.")
+        raise errors.BadRow(_("The file holds no prompt. Nothing was imported."))
     return report
 
 
 def _prompt(number: int, row: dict[str, Any], folder: Path | None) -> Prompt:
     category = row.get("category", "")
     if not isinstance(category, str):
-        raise BadLine(number, '"category" must be a text.')
+        raise BadLine(number, _('"category" must be a text.'))
     try:
         messages = check_messages(read_messages(number, row.get("prompt")), folder)
     except errors.BadRow as problem:
@@ -68,7 +70,8 @@ def _pair(
     if not isinstance(texts, list) or len(texts) != 2 or not all(map(_is_response, texts)):
         raise BadLine(
             number,
-            f'"responses" must be two texts of up to {LONGEST_RESPONSE:,} characters.',
+            _('"responses" must be two texts of up to %(most)s characters.')
+            % {"most": intcomma(LONGEST_RESPONSE)},
         )
     known = Comparison.objects.filter(
         campaign=campaign, prompt=prompt, first__text__in=texts, second__text__in=texts

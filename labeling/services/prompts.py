@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.translation import gettext as _
+
 from labeling import errors
 from labeling.models import Prompt
 from labeling.services.images import link_images, take_in_images
@@ -38,19 +41,22 @@ def check_messages(messages: object, folder: Path | None = None) -> list[Message
     Images that come with it are stored; relative paths begin at `folder`, where there is one.
     """
     if not isinstance(messages, list) or not messages:
-        raise errors.BadRow("The prompt needs at least one message.")
+        raise errors.BadRow(_("The prompt needs at least one message."))
     for message in messages:
         if not isinstance(message, dict) or message.get("role") not in ROLES:
-            raise errors.BadRow("Each message needs a role: system, user or assistant.")
+            raise errors.BadRow(_("Each message needs a role: system, user or assistant."))
         content = message.get("content")
         if not isinstance(content, str) or not content.strip():
-            raise errors.BadRow("A message of the prompt is empty.")
+            raise errors.BadRow(_("A message of the prompt is empty."))
         if len(content) > LONGEST_MESSAGE:
-            raise errors.BadRow(f"A message is longer than {LONGEST_MESSAGE:,} characters.")
+            raise errors.BadRow(
+                _("A message is longer than %(most)s characters.")
+                % {"most": intcomma(LONGEST_MESSAGE)}
+            )
         if "\x00" in content:
-            raise errors.BadRow("A message holds a NUL character, which no text may.")
+            raise errors.BadRow(_("A message holds a NUL character, which no text may."))
     if messages[-1]["role"] != "user":
-        raise errors.BadRow("The last message of the prompt must be the user's.")
+        raise errors.BadRow(_("The last message of the prompt must be the user's."))
     return [_checked(message, folder) for message in messages]
 
 
@@ -58,7 +64,7 @@ def _checked(message: Message, folder: Path | None) -> Message:
     checked = {"role": message["role"], "content": message["content"]}
     if message.get("images"):
         if message["role"] != "user":
-            raise errors.BadRow("Only the user's messages may carry images.")
+            raise errors.BadRow(_("Only the user's messages may carry images."))
         checked["images"] = take_in_images(message["images"], folder)
     return checked
 

@@ -5,11 +5,13 @@ from difflib import unified_diff
 from typing import Any
 
 from django import template
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from labeling import differences as comparing
 from labeling.charts import figure
+from labeling.models import Judgment
 from labeling.rendering import render_markdown
 
 register = template.Library()
@@ -60,9 +62,15 @@ def tone(status: str) -> str:
 
 
 @register.filter
+def judges(kinds: list[str]) -> str:
+    """Who judged, in words: people, simulations ..."""
+    return ", ".join(str(Judgment.JudgeKind(kind).label) for kind in kinds)
+
+
+@register.filter
 def percent(value: Any, digits: int = 1) -> str:
     """A share; a dash where there is none (templates hand over "" for what is missing)."""
-    return f"{value * 100:.{digits}f} %" if isinstance(value, int | float) else "–"
+    return f"{number_format(value * 100, digits)} %" if isinstance(value, int | float) else "–"
 
 
 @register.filter
@@ -70,7 +78,7 @@ def short(value: Any) -> str:
     """A number as short as it can be read; text and nothing as they are."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–" if value is None or value == "" else str(value)
-    return f"{value:,}" if isinstance(value, int) else figure(value)
+    return number_format(value, force_grouping=True) if isinstance(value, int) else figure(value)
 
 
 @register.filter

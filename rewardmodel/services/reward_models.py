@@ -3,6 +3,8 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling import artifacts, errors
 from labeling.models import Act, Policy, Snapshot, User
@@ -11,6 +13,14 @@ from rewardmodel.models import RewardModel
 
 # The training program's own limits, repeated here because the web process can't load it (torch).
 FEWEST = {"min_train_pairs": 50, "min_test_pairs": 10}
+TOO_FEW_TO_TRAIN = gettext_lazy(
+    "There are %(there)d training pairs, and at least %(fewest)d are needed: %(more)d more. Let "
+    "labelers judge more pairs, then try again."
+)
+TOO_FEW_HELD_OUT = gettext_lazy(
+    "There are %(there)d held-out pairs, and at least %(fewest)d are needed: %(more)d more. Let "
+    "labelers judge more pairs, then try again."
+)
 
 
 @transaction.atomic
@@ -24,7 +34,9 @@ def start_reward_model(
     """
     check_enough(snapshot, config or {})
     if not base.checkpoint:
-        raise errors.NotReady(f"{base} has no weights to start from; choose another policy.")
+        raise errors.NotReady(
+            _("%(policy)s has no weights to start from; choose another policy.") % {"policy": base}
+        )
     run = RewardModel.objects.create(
         snapshot=snapshot, base=base, created_by=by, config=config or {}
     )
@@ -41,14 +53,13 @@ def start_reward_model(
 def check_enough(snapshot: Snapshot, config: dict[str, Any]) -> None:
     """Refuse to train on less than teaches, or to measure on less than tells."""
     limits = FEWEST | {name: value for name, value in config.items() if name in FEWEST}
-    for words, there, fewest in (
-        ("training", snapshot.train_pairs, limits["min_train_pairs"]),
-        ("held-out", snapshot.test_pairs, limits["min_test_pairs"]),
+    for sentence, there, fewest in (
+        (TOO_FEW_TO_TRAIN, snapshot.train_pairs, limits["min_train_pairs"]),
+        (TOO_FEW_HELD_OUT, snapshot.test_pairs, limits["min_test_pairs"]),
     ):
         if there < fewest:
             raise errors.TooFewPairs(
-                f"There are {there} {words} pairs, and at least {fewest} are needed: "
-                f"{fewest - there} more. Let labelers judge more pairs, then try again."
+                sentence % {"there": there, "fewest": fewest, "more": fewest - there}
             )
 
 

@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, Policy, Prompt, Response
 
@@ -9,9 +10,12 @@ class ResponseRequest(models.Model):
     """A response wanted from a policy for a campaign. It waits here until a server has answered."""
 
     class Status(models.TextChoices):
-        QUEUED = "queued"  # wanted; also after a server failed it, until it is tried again
-        DONE = "done"  # answered; `response` is empty when the policy said nothing
-        FAILED = "failed"  # refused by the server for a reason that a retry can't mend
+        QUEUED = (
+            "queued",
+            _("Queued"),
+        )  # also after a server failed it, until tried again
+        DONE = "done", _("Done")  # answered; `response` is empty when the policy said nothing
+        FAILED = "failed", _("Failed")  # refused by the server for a reason that a retry can't mend
 
     campaign = models.ForeignKey(
         Campaign, on_delete=models.CASCADE, related_name="response_requests"

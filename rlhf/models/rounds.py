@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, Snapshot
 from rewardmodel.models import RewardModel
@@ -12,16 +13,16 @@ class Round(models.Model):
     """Once around the loop: collect, snapshot, reward model, PPO, compare, decide."""
 
     class Decision(models.TextChoices):
-        PROMOTED = "promoted"  # the new policy became current
-        ROLLED_BACK = "rolled_back"  # the parent stays current
-        ABANDONED = "abandoned"  # stopped before there was a policy to decide on
+        PROMOTED = "promoted", _("Promoted")  # the new policy became current
+        ROLLED_BACK = "rolled_back", _("Rolled back")  # the parent stays current
+        ABANDONED = "abandoned", _("Abandoned")  # stopped before there was a policy to decide on
 
     class Stage(models.TextChoices):
-        COLLECT = "collect"
-        REWARD_MODEL = "reward_model"
-        POLICY = "policy"
-        COMPARE = "compare"
-        DECIDED = "decided"
+        COLLECT = "collect", _("Collect")
+        REWARD_MODEL = "reward_model", _("Reward model")
+        POLICY = "policy", _("Policy")
+        COMPARE = "compare", _("Compare")
+        DECIDED = "decided", _("Decided")
 
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="rounds")
     number = models.PositiveIntegerField()

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.models import Act, Policy, User
@@ -27,10 +28,12 @@ def register_base(*, name: str, checkpoint: str) -> Policy:
 def promote(*, policy: Policy, reason: str, by: User | None) -> Promotion:
     """Make a version its line's current policy. Rolling back is promoting the one before."""
     if not policy.checkpoint:
-        raise errors.NotReady(f"{policy} has no weights, so it can't be promoted.")
+        raise errors.NotReady(
+            _("%(policy)s has no weights, so it can't be promoted.") % {"policy": policy}
+        )
     before = current_policy(policy.name)
     if before == policy:
-        raise errors.Refused(f"{policy} is the current policy already.")
+        raise errors.Refused(_("%(policy)s is the current policy already.") % {"policy": policy})
     promotion = Promotion.objects.create(policy=policy, reason=reason, promoted_by=by)
     back = before is not None and policy.version < before.version
     audit.record(

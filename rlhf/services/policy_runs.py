@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling import artifacts, errors
 from labeling.models import Act, Campaign, Policy, Prompt, User
@@ -13,6 +15,14 @@ from rewardmodel.models import RewardModel
 from rlhf.models import PolicyRun
 
 FEWEST_PROMPTS = 8  # in each split
+TOO_FEW_TO_TRAIN = gettext_lazy(
+    "The campaign has %(count)d training prompts, and PPO needs at least %(fewest)d: add more "
+    "prompts to the campaign."
+)
+TOO_FEW_HELD_OUT = gettext_lazy(
+    "The campaign has %(count)d held-out prompts, and PPO needs at least %(fewest)d: add more "
+    "prompts to the campaign."
+)
 
 
 @transaction.atomic
@@ -26,9 +36,11 @@ def start_policy_run(
 ) -> PolicyRun:
     """Ask for PPO from a parent policy, guided by a reward model, on a campaign's prompts."""
     if reward_model.status != RewardModel.Status.SUCCEEDED:
-        raise errors.NotReady("The reward model is not trained yet; wait until it is.")
+        raise errors.NotReady(_("The reward model is not trained yet; wait until it is."))
     if not parent.checkpoint:
-        raise errors.NotReady(f"{parent} has no weights to train; choose another policy.")
+        raise errors.NotReady(
+            _("%(policy)s has no weights to train; choose another policy.") % {"policy": parent}
+        )
     check_enough_prompts(campaign)
     run = PolicyRun.objects.create(
         campaign=campaign,
@@ -53,11 +65,8 @@ def check_enough_prompts(campaign: Campaign) -> None:
         counts[split_of(digest)] += 1
     for split, count in counts.items():
         if count < FEWEST_PROMPTS:
-            name = "training" if split == "train" else "held-out"
-            raise errors.NotReady(
-                f"The campaign has {count} {name} prompts, and PPO needs at least "
-                f"{FEWEST_PROMPTS}: add more prompts to the campaign."
-            )
+            sentence = TOO_FEW_TO_TRAIN if split == "train" else TOO_FEW_HELD_OUT
+            raise errors.NotReady(sentence % {"count": count, "fewest": FEWEST_PROMPTS})
 
 
 def training_prompts(campaign: Campaign) -> QuerySet[Prompt]:

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.models import Act, Campaign, Policy, User
@@ -49,9 +50,9 @@ def train_judge(
     """Collect -> reward model: freeze the answers, train a reward model on them."""
     round = _locked(round)
     if round.policy_run_id:
-        raise errors.NotReady("This round has its reward model and is past it.")
+        raise errors.NotReady(_("This round has its reward model and is past it."))
     if round.reward_model is not None and round.reward_model.is_active:
-        raise errors.NotReady("A reward model is being trained; cancel it first.")
+        raise errors.NotReady(_("A reward model is being trained; cancel it first."))
     base = _base(round.campaign)
     snapshot = take_snapshot(campaign=round.campaign, kinds=judge_kinds(round.campaign), by=by)
     run = start_reward_model(snapshot=snapshot, base=base, by=by, config=config)
@@ -67,9 +68,9 @@ def train_policy(
     """Reward model -> policy: PPO from the current policy."""
     round = _locked(round)
     if round.reward_model is None:
-        raise errors.NotReady("This round has no reward model yet; train one first.")
+        raise errors.NotReady(_("This round has no reward model yet; train one first."))
     if round.duel_id or (round.policy_run is not None and round.policy_run.is_active):
-        raise errors.NotReady("This round has its PPO run already.")
+        raise errors.NotReady(_("This round has its PPO run already."))
     run = start_policy_run(
         campaign=round.campaign,
         parent=_base(round.campaign),
@@ -88,7 +89,7 @@ def start_duel(*, round: Round, by: User | None) -> Campaign:
     round = _locked(round)
     run = round.policy_run
     if run is None or run.policy is None:
-        raise errors.NotReady("The PPO run has made no policy yet; wait until it has.")
+        raise errors.NotReady(_("The PPO run has made no policy yet; wait until it has."))
     if round.duel is not None:
         return round.duel
     campaign = round.campaign
@@ -109,10 +110,10 @@ def decide(*, round: Round, decision: str, reason: str, by: User | None, now: da
     """Compare -> decided: promote the new policy, or roll back to its parent."""
     round = _locked(round)
     if round.decision:
-        raise errors.NotReady("This round is decided already.")
+        raise errors.NotReady(_("This round is decided already."))
     new = round.policy_run.policy if round.policy_run else None
     if new is None and decision != Round.Decision.ABANDONED:
-        raise errors.NotReady("This round has made no policy yet that could be decided on.")
+        raise errors.NotReady(_("This round has made no policy yet that could be decided on."))
     round.decision, round.reason, round.decided_by, round.decided_at = decision, reason, by, now
     round.save(update_fields=["decision", "reason", "decided_by", "decided_at"])
     audit.record(
@@ -190,5 +191,5 @@ def _base(campaign: Campaign) -> Policy:
     line = campaign_line(campaign)
     current = current_policy(line) if line else None
     if current is None:
-        raise errors.NotReady("The campaign has no policy with weights; add one first.")
+        raise errors.NotReady(_("The campaign has no policy with weights; add one first."))
     return current
