@@ -67,9 +67,18 @@ class Chart:
 
 
 def line_chart(
-    key: str, title: str, series: Sequence[Series], unit: str = "", x_name: str = ""
+    key: str,
+    title: str,
+    series: Sequence[Series],
+    unit: str = "",
+    x_name: str = "",
+    *,
+    from_zero: bool = False,
 ) -> Chart | None:
-    """A chart of the series' finite points, or None when there is nothing to draw yet."""
+    """A chart of the series' finite points, or None when there is nothing to draw yet.
+
+    From zero: the scale begins there, as it has to for amounts, whose heights are compared.
+    """
     shown = [
         Series(one.name, [(x, y) for x, y in one.points if drawable(x) and drawable(y)])
         for one in series
@@ -82,7 +91,7 @@ def line_chart(
     x_low, x_high = min(xs), max(xs)
     if x_low == x_high:
         x_high = x_low + 1
-    y_marks = nice_ticks(min(ys), max(ys))
+    y_marks = nice_ticks(min([0.0, *ys] if from_zero else ys), max(ys))
     y_low, y_high = min(min(ys), y_marks[0]), max(max(ys), y_marks[-1])
 
     def across(x: float) -> float:

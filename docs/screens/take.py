@@ -88,6 +88,8 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "guidelines": ("maria", f"/campaigns/{scene.campaign.pk}/guidelines/"),
         "agreement": ("maria", f"/campaigns/{scene.campaign.pk}/about/agreement/"),
         "labelers": ("maria", f"/campaigns/{scene.campaign.pk}/about/labelers/"),
+        "progress": ("maria", f"/campaigns/{scene.campaign.pk}/about/progress/"),
+        "cost": ("maria", f"/campaigns/{scene.campaign.pk}/about/cost/"),
         "reward-model": ("erik", f"/reward-models/{scene.reward_model.pk}/"),
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),

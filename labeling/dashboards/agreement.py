@@ -72,7 +72,7 @@ def _whole(whole: dict[str, Any]) -> Section:
                 _("Agreement; 0 is what chance would bring, percentages aside"),
                 _("measure"),
                 [_figure(str(words), whole[key]) for key, words in WHOLE.items()],
-                value_name=_("agreement"),
+                value_name=_("value"),
                 count_name=_("pairs"),
                 reference=RELIABLE,
             )

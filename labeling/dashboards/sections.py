@@ -22,15 +22,21 @@ class Section:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     alarms: Sequence[str] = field(default=())  # sentences that ask for action
+    listed: bool = False  # the page shows the table itself, as no chart does
 
     @property
     def shown(self) -> list[Chart | Intervals]:
         return [chart for chart in self.charts if chart is not None]
 
     @property
+    def listing(self) -> Sequence[Sequence[Any]]:
+        return self.rows[:MOST_SHOWN] if self.listed else ()
+
+    @property
     def hidden(self) -> int:
-        """How many rows the page leaves to the file."""
-        return max(0, len(self.rows) - MOST_SHOWN)
+        """How many rows the page leaves to the file; a line chart draws them all."""
+        drawn = any(isinstance(chart, Chart) for chart in self.shown)
+        return 0 if drawn else max(0, len(self.rows) - MOST_SHOWN)
 
 
 class _Echo:

@@ -22,6 +22,7 @@ from labeling.models.reports import Report
 from labeling.models.searches import Search
 from labeling.models.skips import Skip
 from labeling.models.spending import SpendingMark
+from labeling.models.tallies import Tally
 from labeling.models.users import User
 
 __all__ = [
@@ -59,5 +60,6 @@ __all__ = [
     "SnapshotDemonstration",
     "SnapshotJudgment",
     "SpendingMark",
+    "Tally",
     "User",
 ]

@@ -22,7 +22,6 @@ class Report(models.Model):
     class Subject(models.TextChoices):
         AGREEMENT = "agreement"
         LABELERS = "labelers"  # what each does whatever the pair
-        POLICIES = "policies"  # which policy people prefer
 
     class Status(models.TextChoices):
         QUEUED = "queued"

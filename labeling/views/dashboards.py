@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.access import campaign_for
-from labeling.dashboards import agreement, labelers
+from labeling.dashboards import agreement, cost, labelers, progress
 from labeling.dashboards.sections import Section, csv_lines
 from labeling.models import Campaign, Judgment, Membership, Report
 from labeling.requests import SignedIn
@@ -32,13 +32,17 @@ JUDGES = [
 
 @dataclass(frozen=True)
 class Dashboard:
-    """One page: its name in addresses, its words, and what it makes of a report's figures."""
+    """One page: its name in addresses, its words, and how its sections are found.
+
+    With a subject they are made of the last report's figures; without, from queries at once.
+    """
 
     name: str
     title: str | Promise
     lead: str | Promise
-    subject: str
-    sections: Callable[[Campaign, dict[str, Any]], list[Section]]
+    sections: Callable[[Campaign, Any], list[Section]]
+    subject: str = ""
+    empty: str | Promise = ""  # what to do next, where queries find nothing
 
 
 DASHBOARDS = {
@@ -48,15 +52,29 @@ DASHBOARDS = {
             "agreement",
             _("Agreement"),
             _("How far people who judged the same pair gave the same answer."),
-            Report.Subject.AGREEMENT,
             agreement.sections,
+            Report.Subject.AGREEMENT,
         ),
         Dashboard(
             "labelers",
             _("Labelers"),
             _("What each labeler does whatever the pair, and who stands out."),
-            Report.Subject.LABELERS,
             labelers.sections,
+            Report.Subject.LABELERS,
+        ),
+        Dashboard(
+            "progress",
+            _("Progress"),
+            _("How far the campaign is, and when it will end."),
+            progress.sections,
+            empty=_("Nobody of these has answered yet. Open the campaign, and invite labelers."),
+        ),
+        Dashboard(
+            "cost",
+            _("Cost"),
+            _("What the answers cost, and what the rest will."),
+            cost.sections,
+            empty=_("Nothing was paid for yet. Edit the campaign to set a price for a judgment."),
         ),
     ]
 }
@@ -66,12 +84,11 @@ DASHBOARDS = {
 @require_safe
 def dashboard(request: SignedIn, pk: int, name: str) -> HttpResponse:
     campaign, page, judges = _asked(request, pk, name)
-    report = latest_report(campaign, page.subject, judges)
+    report = latest_report(campaign, page.subject, judges) if page.subject else None
     context = {
         **_standing(campaign, page, judges),
         "report": report,
-        "sections": page.sections(campaign, report.figures) if report else [],
-        "pages": DASHBOARDS.values(),
+        "sections": _sections(campaign, page, judges, report),
         "kinds": [(kind, words, kind == judges) for kind, words in JUDGES],
     }
     return render(request, "labeling/dashboard.html", context)
@@ -82,8 +99,8 @@ def dashboard(request: SignedIn, pk: int, name: str) -> HttpResponse:
 def table(request: SignedIn, pk: int, name: str, key: str) -> HttpResponseBase:
     """The table behind a chart, whole, as CSV."""
     campaign, page, judges = _asked(request, pk, name)
-    report = latest_report(campaign, page.subject, judges)
-    for section in page.sections(campaign, report.figures) if report else []:
+    report = latest_report(campaign, page.subject, judges) if page.subject else None
+    for section in _sections(campaign, page, judges, report):
         if section.key == key:
             return _download(section, f"{slugify(campaign.name)}-{name}-{key}.csv")
     raise Http404
@@ -94,6 +111,8 @@ def table(request: SignedIn, pk: int, name: str, key: str) -> HttpResponseBase:
 def compute(request: SignedIn, pk: int, name: str) -> HttpResponse:
     """Ask for the report anew; the page follows it to its end."""
     campaign, page, judges = _asked(request, pk, name)
+    if not page.subject:
+        raise Http404
     request_report(campaign=campaign, subject=page.subject, judges=judges, by=request.user)
     return redirect(_address(campaign, page, judges))
 
@@ -119,12 +138,20 @@ def _asked(request: SignedIn, pk: int, name: str) -> tuple[Campaign, Dashboard, 
     return campaign, DASHBOARDS[name], judges
 
 
+def _sections(
+    campaign: Campaign, page: Dashboard, judges: str, report: Report | None
+) -> list[Section]:
+    if not page.subject:
+        return page.sections(campaign, judges)
+    return page.sections(campaign, report.figures) if report else []
+
+
 def _standing(campaign: Campaign, page: Dashboard, judges: str) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "page": page,
         "judges": judges,
-        "wanted": newest_request(campaign, page.subject, judges),
+        "wanted": newest_request(campaign, page.subject, judges) if page.subject else None,
     }
 
 

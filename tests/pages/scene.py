@@ -67,8 +67,9 @@ def set_scene() -> Scene:
     CampaignPolicy.objects.create(campaign=campaign, policy=parent)
     _pairs(campaign, parent, parent)
     for who, count in ((labeler, 14), (other, 17)):
-        for _ in range(count):
-            judge(who, campaign, chance.choice([-3, -2, -1, 1, 2, 3]), now=now)
+        for back in reversed(range(count)):
+            before = now - timedelta(hours=9 * back)
+            judge(who, campaign, chance.choice([-3, -2, -1, 1, 2, 3]), now=before)
     campaign.guidelines = campaign.guidelines.replace(
         "**Length is not quality.** Two good sentences",
         "**Length is not quality**, and neither is Markdown. Two good sentences",

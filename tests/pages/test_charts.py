@@ -69,3 +69,9 @@ def test_no_text_becomes_an_active_element(text):
 @pytest.mark.parametrize("text", ["2 < 3 & 4", "`<b>`", "```\n<i>\n```"])
 def test_what_was_written_can_still_be_read(text):
     assert text.strip("`\n") in unescape(render_markdown(text))
+
+
+def test_amounts_are_drawn_from_zero():
+    series = [Series("answers", [(0, 5), (1, 7)])]
+    assert line_chart("c", "Answers", series, from_zero=True).y_ticks[0].label == "0"
+    assert line_chart("c", "Answers", series).y_ticks[0].label == "5"
