@@ -32,3 +32,11 @@ pytest_plugins = ["tests.cast"]
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: None) -> None:
     """pytest-django asks for this right before it makes the test database."""
+
+
+@pytest.fixture(autouse=True)
+def _no_language_left_over() -> None:
+    """A request leaves its language to the thread; each test begins in the product's own."""
+    from django.utils import translation
+
+    translation.activate("en")
