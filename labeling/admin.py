@@ -33,6 +33,7 @@ from labeling.models import (
     Prompt,
     PromptImage,
     Ranking,
+    Report,
     Response,
     ResponseGroup,
     Search,
@@ -41,6 +42,7 @@ from labeling.models import (
     SnapshotDemonstration,
     SnapshotJudgment,
     SpendingMark,
+    Tally,
     User,
 )
 from labeling.services import audit
@@ -133,6 +135,20 @@ class GuidelinesVersionAdmin(ReadOnlyAdmin):
 class SpendingMarkAdmin(ReadOnlyAdmin):
     list_display = ["campaign", "up_to", "amount"]
     list_select_related = ["campaign"]
+
+
+@admin.register(Report)
+class ReportAdmin(ReadOnlyAdmin):
+    list_display = ["campaign", "subject", "judges", "status", "requested_at", "finished_at"]
+    list_filter = ["subject", "status"]
+    list_select_related = ["campaign"]
+
+
+@admin.register(Tally)
+class TallyAdmin(ReadOnlyAdmin):
+    list_display = ["campaign", "labeler", "judge_kind", "day", "answers", "cost"]
+    list_filter = ["judge_kind"]
+    list_select_related = ["campaign", "labeler"]
 
 
 @admin.register(Search)

@@ -1,7 +1,5 @@
 // Dragging a card by its handle, with a mouse, a pen or a finger. Between two cards it takes a place
-// of its own; on the middle of one it is tied with it.
-
-import { move, tie } from "./ranking.js";
+// of its own; on the middle of one it is tied with it. The event "carried" tells where it went.
 
 const EDGE = 80; // pixels from the window's edge where it scrolls by itself
 const STEP = 12; // pixels a frame
@@ -72,8 +70,7 @@ function drop(here = false) {
   window.scrollBy({ top: card.getBoundingClientRect().top - before, behavior: "instant" });
   drag = null;
   if (!here || !target) return;
-  if (where === "tie") tie(card, target);
-  else move(card, { beside: target, after: where === "after" });
+  card.dispatchEvent(new CustomEvent("carried", { bubbles: true, detail: { target, where } }));
 }
 
 function scroll() {

@@ -157,3 +157,8 @@ function arrange() {
 
 pair.on(arrange);
 document.addEventListener("restored", arrange);
+
+document.addEventListener("carried", ({ target: card, detail: { target, where } }) => {
+  if (where === "tie") tie(card, target);
+  else move(card, { beside: target, after: where === "after" });
+});
