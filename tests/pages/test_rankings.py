@@ -173,6 +173,7 @@ def test_an_order_is_back_after_a_reload(open_ranking, alice):
     page.keyboard.press("b")
     page.keyboard.press("t")
     assert order(page) == "D1 A2 B2 C3"
+    page.wait_for_timeout(400)  # a pause is when it is saved
     page.reload()
     expect(page.locator(".ranking.placed")).to_be_visible()
     assert order(page) == "D1 A2 B2 C3"

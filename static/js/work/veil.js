@@ -10,7 +10,9 @@ export const covers = () => veil()?.open === false;
 
 export function toggle() {
   const found = veil();
-  if (found) found.open = !found.open;
+  if (!found) return;
+  found.open = !found.open;
+  settle(); // the event comes later, and the next key may come before it
 }
 
 /** Lead to what shows the responses: they are not judged unseen. */
