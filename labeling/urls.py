@@ -47,7 +47,6 @@ urlpatterns = [
     path("label/prompts/<int:pk>/preview/", demonstrations.preview, name="preview"),
     path("label/prompts/<int:pk>/skip/", demonstrations.skip, name="skip_prompt"),
     path("label/demonstrations/<int:pk>/", demonstrations.change, name="change_demonstration"),
-    path("label/judgments/<int:pk>/ideal/", demonstrations.begin_edit, name="edit_better"),
     path("images/<str:digest>/", images.image, name="image"),
     path("campaigns/", campaigns.index, name="campaigns"),
     path("campaigns/new/", campaigns.create, name="create"),

@@ -5,6 +5,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from labeling.forms import generating_policies
+from labeling.models import Policy
 from labeling.services.prompts import LONGEST_MESSAGE
 from rlhf.models import Round
 
@@ -25,6 +26,22 @@ TUNINGS = [
     ("lora", _("Small matrices beside the weights (LoRA): little memory")),
     ("full", _("All weights: more memory, learns more")),
 ]
+
+
+class StartForm(forms.Form):
+    """What a round's training starts from: any version of the line, one taught by SFT included."""
+
+    policy = forms.ModelChoiceField(
+        queryset=Policy.objects.none(),
+        required=False,
+        label=_("Start from"),
+        empty_label=_("the current policy"),
+        help_text=_("The trunk of the reward model; the start and the reference of PPO."),
+    )
+
+    def __init__(self, *args: Any, line: str | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["policy"].queryset = generating_policies().filter(name=line)  # type: ignore[attr-defined]
 
 
 class TeachForm(forms.Form):

@@ -94,6 +94,9 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),
         "policy-run": ("erik", f"/policy-runs/{scene.policy_run.pk}/"),
+        "write": ("lea", f"/label/{scene.writing.campaign.pk}/write/"),
+        "demonstrations": ("erik", f"/campaigns/{scene.writing.campaign.pk}/"),
+        "sft-run": ("erik", f"/sft-runs/{scene.writing.run.pk}/"),
         "round": ("erik", f"/rounds/{scene.round.pk}/"),
     }
 
@@ -126,6 +129,11 @@ def take(browser: Browser, address: str, wanted: dict[str, tuple[str, str]]) -> 
                 page.wait_for_timeout(400)  # the parts that load themselves
                 if name == "label":
                     page.keyboard.press("ArrowLeft")
+                if name == "write":
+                    page.keyboard.press("1")
+                    page.keyboard.press("Control+End")
+                    page.keyboard.type(" In short: **heat** does it.")
+                    page.wait_for_timeout(900)  # the preview follows a pause
                 keep(page, HERE / f"{name}-{width}-{theme}.png", whole=name != "label")
                 page.close()
             for context in signed_in.values():

@@ -51,6 +51,12 @@ class DemonstrationSlot(Slot):
                 name="demonstration_held",
                 condition=Q(answered_at__isnull=True, labeler__isnull=False),
             ),
+            models.Index(
+                fields=["campaign", "answered_at"],
+                include=["price"],
+                name="demonstration_answered",
+                condition=Q(answered_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

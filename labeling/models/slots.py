@@ -16,6 +16,8 @@ class Slot(models.Model):
     )
     leased_until = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
+    # What its labeler was promised when they took it; it stays when the campaign's price changes.
+    price = models.DecimalField(max_digits=10, decimal_places=4, null=True, blank=True)
 
     class Meta:
         abstract = True

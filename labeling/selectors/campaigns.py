@@ -8,6 +8,7 @@ from labeling.models import (
     Assignment,
     Campaign,
     Comparison,
+    DemonstrationSlot,
     DiscardedPair,
     Judgment,
     Membership,
@@ -15,6 +16,11 @@ from labeling.models import (
     User,
 )
 from labeling.selectors.assignments import count_claimable, held_by
+from labeling.selectors.demonstrations import (
+    prompts_claimable_by,
+    prompts_held_by,
+    writing,
+)
 from labeling.selectors.judgments import current_judgments
 
 
@@ -22,7 +28,7 @@ from labeling.selectors.judgments import current_judgments
 class Progress:
     """Where a campaign stands, counted from its rows."""
 
-    comparisons: int  # pairs judged by themselves, and groups put in order
+    comparisons: int  # pairs judged by themselves, groups put in order, or prompts to answer
     complete: int  # comparisons whose every slot is answered
     wanted: int  # answers: one a slot
     answered: int
@@ -39,6 +45,8 @@ class Progress:
 
 
 def progress(campaign: Campaign) -> Progress:
+    if campaign.kind == Campaign.Kind.DEMONSTRATION:
+        return _progress_of_writing(campaign)
     slots = Assignment.objects.filter(
         comparison__campaign=campaign, withdrawn_at__isnull=True
     ).aggregate(
@@ -67,6 +75,27 @@ def progress(campaign: Campaign) -> Progress:
         imported=Judgment.objects.filter(imported_from__campaign=campaign).count(),
         identical=discarded.get(DiscardedPair.Reason.IDENTICAL, 0),
         empty=discarded.get(DiscardedPair.Reason.EMPTY, 0),
+    )
+
+
+def _progress_of_writing(campaign: Campaign) -> Progress:
+    """The same of a campaign of demonstrations, where prompts stand for comparisons."""
+    standing = writing(campaign)
+    prompts = DemonstrationSlot.objects.filter(campaign=campaign).aggregate(
+        wanted=Count("prompt", distinct=True),
+        open=Count("prompt", filter=Q(answered_at__isnull=True), distinct=True),
+    )
+    return Progress(
+        comparisons=prompts["wanted"],
+        complete=prompts["wanted"] - prompts["open"],
+        wanted=standing.wanted,
+        answered=standing.written,
+        leased=standing.leased,
+        skipped=standing.skipped,
+        stuck=0,
+        imported=standing.imported,
+        identical=0,
+        empty=0,
     )
 
 
@@ -104,11 +133,18 @@ def first_with_work(labeler: User, now: datetime) -> Campaign | None:
     for campaign in campaigns_with_work(labeler):
         if campaign.is_over(now):
             continue
-        if campaign.kind == Campaign.Kind.CHAT or (
-            held_by(labeler, campaign).exists() or count_claimable(labeler, campaign, now, 1)
-        ):
+        if campaign.kind == Campaign.Kind.CHAT or waiting_for(labeler, campaign, now, 1):
             return campaign
     return None
+
+
+def waiting_for(labeler: User, campaign: Campaign, now: datetime, up_to: int) -> int:
+    """Pairs or prompts that this labeler holds or may take, the latter counted no further."""
+    if campaign.kind == Campaign.Kind.DEMONSTRATION:
+        free = prompts_claimable_by(labeler, campaign, now)[:up_to].count()
+        return free + prompts_held_by(labeler, campaign).count()
+    free = count_claimable(labeler, campaign, now, up_to)
+    return free + held_by(labeler, campaign).count()
 
 
 def judged_comparisons(campaign: Campaign, kinds: list[str]) -> int:

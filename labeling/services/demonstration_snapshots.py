@@ -22,6 +22,7 @@ from labeling.services.prompts import Message
 from labeling.services.snapshots import SPLIT, Frozen, freeze, split_of
 
 PERSON = Judgment.JudgeKind.PERSON
+LAYOUTS = ("completion", "messages")  # of a file for others
 
 # How a demonstration came about -> which rows those are.
 SOURCES = {

@@ -85,10 +85,13 @@ def claim_prompt(*, labeler: User, campaign: Campaign, now: datetime) -> Demonst
     slot = held.select_for_update(of=("self",)).first()
     if slot is None:
         allowed = allowance(labeler, campaign, now)
-        if not allowed.fresh:
-            raise allowed.refusal
         free = prompts_claimable_by(labeler, campaign, now)
-        slot = free.select_for_update(skip_locked=True, of=("self",)).first()
+        if not allowed.fresh:  # money was promised for what somebody held whose lease ran out
+            free = free.filter(labeler__isnull=False)
+        if allowed.pairs:
+            slot = free.select_for_update(skip_locked=True, of=("self",)).first()
+        if slot is None and not allowed.fresh:
+            raise allowed.refusal
     if slot is None:
         return None
     _lease(slot, labeler, lease_end(campaign, now))
@@ -100,8 +103,10 @@ def lease_end(campaign: Campaign, now: datetime) -> datetime:
 
 
 def _lease(slot: DemonstrationSlot, labeler: User, until: datetime) -> None:
+    if slot.labeler_id is None:  # else it costs what was promised: no money is promised twice
+        slot.price = slot.campaign.price
     slot.labeler, slot.leased_until = labeler, until
-    slot.save(update_fields=["labeler", "leased_until"])
+    slot.save(update_fields=["labeler", "leased_until", "price"])
 
 
 @transaction.atomic

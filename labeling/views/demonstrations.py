@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import errors, sittings
-from labeling.access import campaign_for, demonstration_for, judgment_for, prompt_slot_for
+from labeling.access import campaign_for, demonstration_for, prompt_slot_for
 from labeling.forms import DemonstrationForm, PreviewForm, SkipPromptForm
 from labeling.models import Campaign, Demonstration, DemonstrationSlot, Response, User
 from labeling.requests import SignedIn
@@ -20,7 +20,6 @@ from labeling.selectors.demonstrations import own_demonstrations, written_by
 from labeling.services.demonstrations import (
     change_demonstration,
     claim_prompt,
-    edit_better,
     record_demonstration,
     skip_prompt,
 )
@@ -164,20 +163,6 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
     return stored(request, slot.campaign)
 
 
-@never_cache
-@login_required
-@require_POST
-def begin_edit(request: SignedIn, pk: int) -> HttpResponse:
-    """From a judged pair to a page on which its better response is edited into the ideal answer."""
-    judgment = judgment_for(request.user, pk)
-    try:
-        slot = edit_better(judgment=judgment, labeler=request.user, now=timezone.now())
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-        return redirect("labeling:work", judgment.comparison.campaign_id)
-    return redirect("labeling:demonstrate", slot.pk)
-
-
 def stored(request: SignedIn, campaign: Campaign) -> HttpResponse:
     """On to the next prompt, or to the next pair in a campaign of pairs."""
     following = redirect("labeling:work", campaign.pk)
@@ -216,6 +201,8 @@ def show(
     form = form or DemonstrationForm()
     sources = slot.offered if slot else []
     chosen = str(form["started_from"].value() or "")
+    # Not one prompt after the other: an answer is changed, or a judged response edited.
+    alone = changing is not None or campaign.kind != Campaign.Kind.DEMONSTRATION
     context = {
         "campaign": campaign,
         "slot": slot,
@@ -228,15 +215,16 @@ def show(
         "source": next((response for response in sources if str(response.pk) == chosen), None),
         "opted_out": [] if slot else content_kept_from(request.user, campaign),
         "today_in_words": today_in_words(request.user),
-        "keys": [key for key in KEYS if key[0] not in unneeded(sources, changing)],
+        "alone": alone,
+        "keys": [key for key in KEYS if key[0] not in unneeded(sources, alone)],
     }
     return render(request, "labeling/write.html", context, status=status)
 
 
-def unneeded(sources: list[Response], changing: Demonstration | None) -> set[str]:
+def unneeded(sources: list[Response], alone: bool) -> set[str]:
     """Actions that there is nothing for on this page."""
     starts = {0: {"start-1", "start-2", "start-none"}, 1: {"start-2"}}.get(len(sources), set())
-    return starts | ({"skip", "undo"} if changing else set())
+    return starts | ({"skip", "undo"} if alone else set())
 
 
 def today_in_words(labeler: User) -> str:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from labeling.charts import Chart, Series, line_chart
 from labeling.forms import filled_form
 from labeling.requests import SignedIn
+from labeling.selectors.demonstrations import own_demonstrations
 from labeling.selectors.history import Day, own_answers, own_skips, pace
 
 A_PAGE = 20
@@ -36,6 +37,7 @@ def history(request: SignedIn) -> HttpResponse:
         "answers": answers,
         "rows": rows,
         "skips": own_skips(request.user)[:A_PAGE],
+        "written": own_demonstrations(request.user)[:A_PAGE],
         "latest": days[-1] if days else None,
         "charts": charts(days),
     }

@@ -1,8 +1,7 @@
 """The labeling page: take a pair, judge it, get the next one in the same response."""
 
-from datetime import datetime
-
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -23,13 +22,13 @@ from labeling.forms import (
     SkipForm,
     answer_form,
 )
-from labeling.models import Assignment, Campaign, User
+from labeling.models import Assignment, Campaign, Judgment, User
 from labeling.requests import SignedIn
-from labeling.selectors.assignments import answered_by, count_claimable, held_by, to_show
-from labeling.selectors.campaigns import campaigns_with_work, first_with_work
+from labeling.selectors.assignments import answered_by, held_by, to_show
+from labeling.selectors.campaigns import campaigns_with_work, first_with_work, waiting_for
 from labeling.selectors.care import content_kept_from
-from labeling.selectors.demonstrations import prompts_claimable_by, prompts_held_by
 from labeling.services.assignments import claim_ahead, claim_next, release_unused
+from labeling.services.demonstrations import edit_better
 from labeling.services.judgments import record_judgment
 
 # Counting further than this costs more than knowing it is worth.
@@ -45,21 +44,15 @@ def choose(request: SignedIn) -> HttpResponse:
     if len(campaigns) == 1:
         return redirect("labeling:work", campaigns[0].pk)
     now = timezone.now()
-    offers = [(campaign, waiting_for(request.user, campaign, now)) for campaign in campaigns]
+    offers = [
+        (campaign, waiting_for(request.user, campaign, now, COUNTED_UP_TO))
+        for campaign in campaigns
+    ]
     return render(
         request,
         "labeling/choose.html",
         {"offers": offers, "most": COUNTED_UP_TO, "today": answered_today(request.user)},
     )
-
-
-def waiting_for(labeler: User, campaign: Campaign, now: datetime) -> int:
-    """Pairs or prompts that this labeler holds or may take, counted no further than wanted."""
-    if campaign.kind == Campaign.Kind.DEMONSTRATION:
-        free = prompts_claimable_by(labeler, campaign, now)[:COUNTED_UP_TO].count()
-        return free + prompts_held_by(labeler, campaign).count()
-    free = count_claimable(labeler, campaign, now, COUNTED_UP_TO)
-    return free + held_by(labeler, campaign).count()
 
 
 @never_cache
@@ -182,9 +175,10 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
     campaign = assignment.comparison.campaign
     background = in_background(request)
     form = answer_form(assignment, request.POST)
+    judgment = None
     try:
         if form.is_valid():
-            record_judgment(
+            judgment = record_judgment(
                 assignment=assignment,
                 labeler=request.user,
                 answer=form.judgment(assignment),
@@ -197,13 +191,25 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
         form.add_error(None, str(refusal))
     except errors.Refused as refusal:
         return refused(request, assignment, form, refusal)
-    if not form.is_valid():
+    if judgment is None:
         if background:
             return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
         return show(request, campaign, assignment, form=form, status=422)
     if background:
         return JsonResponse({"today": today_in_words(answered_today(request.user))})
+    if request.POST.get("then") == "edit":
+        return edit(request, judgment)
     return redirect("labeling:work", campaign.pk)
+
+
+def edit(request: SignedIn, judgment: Judgment) -> HttpResponse:
+    """On to the page on which the better response is edited into the ideal answer."""
+    try:
+        slot = edit_better(judgment=judgment, labeler=request.user, now=timezone.now())
+    except errors.Refused as refusal:
+        messages.info(request, str(refusal))
+        return redirect("labeling:work", judgment.comparison.campaign_id)
+    return redirect("labeling:demonstrate", slot.pk)
 
 
 def in_background(request: SignedIn) -> bool:

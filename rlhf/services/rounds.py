@@ -45,15 +45,22 @@ def begin_round(*, campaign: Campaign, by: User | None = None) -> Round:
 
 @transaction.atomic
 def train_judge(
-    *, round: Round, by: User | None, config: dict[str, Any] | None = None
+    *,
+    round: Round,
+    by: User | None,
+    base: Policy | None = None,
+    config: dict[str, Any] | None = None,
 ) -> RewardModel:
-    """Collect -> reward model: freeze the answers, train a reward model on them."""
+    """Collect -> reward model: freeze the answers, train a reward model on them.
+
+    Its trunk starts from the weights of `base`, or else of the current policy.
+    """
     round = _locked(round)
     if round.policy_run_id:
         raise errors.NotReady(_("This round has its reward model and is past it."))
     if round.reward_model is not None and round.reward_model.is_active:
         raise errors.NotReady(_("A reward model is being trained; cancel it first."))
-    base = _base(round.campaign)
+    base = base or _base(round.campaign)
     snapshot = take_snapshot(campaign=round.campaign, kinds=judge_kinds(round.campaign), by=by)
     run = start_reward_model(snapshot=snapshot, base=base, by=by, config=config)
     round.snapshot, round.reward_model = snapshot, run
@@ -63,9 +70,13 @@ def train_judge(
 
 @transaction.atomic
 def train_policy(
-    *, round: Round, by: User | None, config: dict[str, Any] | None = None
+    *,
+    round: Round,
+    by: User | None,
+    parent: Policy | None = None,
+    config: dict[str, Any] | None = None,
 ) -> PolicyRun:
-    """Reward model -> policy: PPO from the current policy."""
+    """Reward model -> policy: PPO from `parent`, its start and reference, or the current policy."""
     round = _locked(round)
     if round.reward_model is None:
         raise errors.NotReady(_("This round has no reward model yet; train one first."))
@@ -73,7 +84,7 @@ def train_policy(
         raise errors.NotReady(_("This round has its PPO run already."))
     run = start_policy_run(
         campaign=round.campaign,
-        parent=_base(round.campaign),
+        parent=parent or _base(round.campaign),
         reward_model=round.reward_model,
         by=by,
         config=config,

@@ -9,14 +9,16 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import require_engineer
+from labeling.models import Policy
 from labeling.requests import SignedIn
 from labeling.selectors.campaigns import judged_comparisons, progress
 from rewardmodel.runs import TrainingRun
-from rlhf.forms import DecisionForm
+from rlhf.forms import DecisionForm, StartForm
 from rlhf.models import Round
 from rlhf.selectors.generations import generation_state
 from rlhf.selectors.policies import campaign_line, current_policy
@@ -61,13 +63,23 @@ def live(request: SignedIn, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def judge(request: SignedIn, pk: int) -> HttpResponse:
-    return take_step(request, pk, lambda round: train_judge(round=round, by=request.user))
+    """Train the reward model, its trunk from the chosen policy."""
+    return take_step(
+        request,
+        pk,
+        lambda round: train_judge(round=round, by=request.user, base=start_of(request, round)),
+    )
 
 
 @login_required
 @require_POST
 def improve(request: SignedIn, pk: int) -> HttpResponse:
-    return take_step(request, pk, lambda round: train_policy(round=round, by=request.user))
+    """Run PPO from the chosen policy."""
+    return take_step(
+        request,
+        pk,
+        lambda round: train_policy(round=round, by=request.user, parent=start_of(request, round)),
+    )
 
 
 @login_required
@@ -89,6 +101,14 @@ def settle(request: SignedIn, pk: int) -> HttpResponse:
         pk,
         lambda round: decide(round=round, by=request.user, now=timezone.now(), **form.cleaned_data),
     )
+
+
+def start_of(request: SignedIn, round: Round) -> Policy | None:
+    """The policy that was chosen to start from; None for the current one."""
+    form = StartForm(request.POST, line=campaign_line(round.campaign))
+    if not form.is_valid():
+        raise errors.NotReady(_("That policy is no version of this campaign's line with weights."))
+    return form.cleaned_data["policy"]
 
 
 def take_step(request: SignedIn, pk: int, step: Callable[[Round], object]) -> HttpResponse:
@@ -118,6 +138,7 @@ def shown(pk: int) -> dict[str, Any]:
         "round": found,
         "steps": steps_of(found),
         "form": DecisionForm(),
+        "start_form": StartForm(line=line, auto_id="start-%s"),
         "current": current_policy(line) if line else None,
         "live": not found.decision,
     }

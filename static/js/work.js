@@ -15,10 +15,11 @@ import "./work/reasons.js";
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form !== pairs.form()) return;
+  form.elements.seconds.value = attention.seconds();
+  if (event.submitter?.matches("[data-ideal]")) return; // the page that follows is another one
   event.preventDefault();
   if (form.dataset.state !== "ready") return; // a double click
   form.dataset.state = "sending";
-  form.elements.seconds.value = attention.seconds();
   const { assignment } = form.dataset;
   outbox.add({
     key: form.elements.client_key.value,

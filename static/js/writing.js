@@ -63,6 +63,8 @@ function changed() {
 
 /** Put a response into the place for the text; the browser's undo brings back what was there. */
 function start(button) {
+  const veil = button.closest(".veil");
+  if (veil && !veil.open) return veil.querySelector("summary").focus(); // nobody edits unseen
   form.elements.started_from.value = button.dataset.source;
   text.focus();
   text.select();

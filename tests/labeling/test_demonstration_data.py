@@ -20,6 +20,7 @@ from labeling.models import (
 )
 from labeling.services.demonstration_imports import import_demonstrations
 from labeling.services.demonstration_snapshots import (
+    LAYOUTS,
     demonstration_rows,
     take_demonstration_snapshot,
 )
@@ -197,7 +198,18 @@ def test_asking_importing_and_freezing_are_in_the_audit_log(writing_campaign, ca
     assert recorded[Act.SNAPSHOT_TAKEN]["author_kinds"] == ["person"]
 
 
-@pytest.mark.parametrize("layout", ["messages", "completion"])
+def test_the_command_writes_only_people_unless_it_is_asked_for_more(campaign, capsys):
+    take_in(campaign, GOOD[:1])
+    take_in(campaign, GOOD[1:], author_kind="ai")
+    for more, count in (({}, 1), ({"with_ai": True}, 3)):
+        call_command("export_demonstrations", campaign.name, layout="messages", **more)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == count
+        assert json.loads(lines[0])["messages"][-1] == {"role": "assistant", "content": "Because."}
+    assert AuditEvent.objects.filter(act=Act.DEMONSTRATIONS_EXPORTED).count() == 2
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_export_has_the_layout_that_datasets_and_trl_read(
     alice, writing_campaign, tmp_path, layout
 ):

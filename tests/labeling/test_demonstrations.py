@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -17,7 +18,9 @@ from labeling.models import (
     DemonstrationSlot,
     OptOut,
 )
+from labeling.selectors.campaigns import first_with_work, progress
 from labeling.selectors.demonstrations import current_demonstrations, writing
+from labeling.selectors.spending import promised, spent
 from labeling.services.campaigns import add_members, change_status
 from labeling.services.demonstrations import (
     change_demonstration,
@@ -110,6 +113,22 @@ def test_opening_a_campaign_without_policies_asks_for_its_prompts(campaign):
     campaign.prompts.add(ask("One?"), ask("Two?"))
     change_status(campaign=campaign, to=Campaign.Status.OPEN)
     assert writing(campaign).wanted == 2
+
+
+def test_progress_counts_prompts_and_work_waits_until_all_are_answered(
+    alice, bob, writing_campaign
+):
+    write(alice, writing_campaign)
+    claim_prompt(labeler=bob, campaign=writing_campaign, now=NOW)
+    seen = progress(writing_campaign)
+    assert (seen.comparisons, seen.complete, seen.wanted, seen.answered, seen.leased) == (
+        *(3, 1),
+        *(3, 1, 1),
+    )
+    assert first_with_work(alice, NOW) == writing_campaign
+    write(alice, writing_campaign)
+    assert first_with_work(alice, NOW) is None
+    assert first_with_work(bob, NOW) == writing_campaign, "who holds one"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -303,6 +322,26 @@ def test_prompts_with_content_warnings_count_against_the_daily_limit(alice, writ
         claim_prompt(labeler=alice, campaign=writing_campaign, now=NOW)
 
 
+def test_the_budget_and_the_daily_quota_hold_for_answers_too(alice, bob, writing_campaign):
+    writing_campaign.price, writing_campaign.budget = Decimal("2.5"), Decimal("5")
+    writing_campaign.save()
+    write(alice, writing_campaign)
+    claim_prompt(labeler=bob, campaign=writing_campaign, now=NOW)
+    assert (spent(writing_campaign), promised(writing_campaign)) == (Decimal("2.5"),) * 2
+    with pytest.raises(errors.BudgetSpent):
+        claim_prompt(labeler=alice, campaign=writing_campaign, now=NOW)
+    late = NOW + timedelta(hours=2)
+    assert claim_prompt(labeler=alice, campaign=writing_campaign, now=late), "promised to bob"
+    assert promised(writing_campaign) == Decimal("2.5")
+
+    writing_campaign.price = writing_campaign.budget = None
+    writing_campaign.daily_quota = 1
+    writing_campaign.save()
+    write(bob, writing_campaign)
+    with pytest.raises(errors.QuotaReached):
+        claim_prompt(labeler=bob, campaign=writing_campaign, now=NOW)
+
+
 class TestDatabase:
     """What holds whatever the code does."""
 
@@ -335,6 +374,12 @@ class TestDatabase:
         assert "answer_to_its_prompt" in self.refused(
             prompt=held.prompt, started_from=other, **mine
         )
+
+    def test_what_an_answer_cost_never_changes(self, held, alice):
+        record(held, alice)
+        slots = DemonstrationSlot.objects.filter(pk=held.pk)
+        with pytest.raises(IntegrityError, match="what an answer cost"), transaction.atomic():
+            slots.update(price=7)
 
     def test_a_slot_is_answered_once_and_nothing_is_ever_changed(self, held, alice):
         made = record(held, alice)

@@ -28,6 +28,7 @@ from labeling.services.reports import FIGURES, compute
 from rewardmodel.models import RewardModel, RewardModelMetric
 from rlhf.models import PolicyRun, PolicyRunMetric, Promotion, ResponseRequest, Round
 from tests.cast import judge, person
+from tests.pages.writing_scene import WritingScene, set_writing_scene
 
 DEMO = Path(__file__).resolve().parents[2] / "labeling" / "demo"
 PAIRS = 24
@@ -45,6 +46,7 @@ class Scene:
     labeler: User
     manager: User
     engineer: User
+    writing: WritingScene
 
 
 def set_scene() -> Scene:
@@ -104,9 +106,9 @@ def set_scene() -> Scene:
         policy_run=policy_run,
         duel=duel,
     )
-    return Scene(
-        campaign, duel, reward_model, policy_run, parent, child, going, labeler, manager, engineer
-    )
+    writing = set_writing_scene(campaign, parent, labeler, manager, engineer)
+    people = labeler, manager, engineer
+    return Scene(campaign, duel, reward_model, policy_run, parent, child, going, *people, writing)
 
 
 def _campaign(name: str, manager: User, labelers: list[User], **more: Any) -> Campaign:

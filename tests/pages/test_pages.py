@@ -13,10 +13,12 @@ from playwright.sync_api import expect
 from labeling.models import Campaign, Judgment, Policy, Snapshot
 from labeling.views.dashboards import DASHBOARDS
 from rewardmodel.models import RewardModel
-from rlhf.models import ResponseRequest, Round
-from tests.cast import PASSWORD, judge
+from rlhf.models import PolicyRun, ResponseRequest, Round, SFTRun
+from rlhf.services.rounds import begin_round
+from tests.cast import PASSWORD, ask, judge
 from tests.pages.judge_scene import held_out, leave_behind, rival
 from tests.pages.scene import Scene, set_scene, unfinished
+from tests.pages.writing_scene import learning
 
 
 @pytest.fixture
@@ -30,9 +32,11 @@ def addresses(scene: Scene) -> list[str]:
     running = unfinished(scene)
     leave_behind(scene.reward_model, held_out(scene))
     compare = reverse("rewardmodel:compare", args=[scene.reward_model.pk])
+    writing = scene.writing
     return [
         "/",
         reverse("labeling:choose"),
+        reverse("labeling:write", args=[writing.campaign.pk]),
         reverse("labeling:work", args=[scene.campaign.pk]),
         reverse("labeling:history"),
         reverse("labeling:settings"),
@@ -56,6 +60,11 @@ def addresses(scene: Scene) -> list[str]:
         reverse("rlhf:policies"),
         reverse("rlhf:policy", args=[scene.child.pk]),
         reverse("rlhf:run", args=[scene.policy_run.pk]),
+        reverse("labeling:campaign", args=[writing.campaign.pk]),
+        reverse("rlhf:teach", args=[writing.snapshot.pk]),
+        reverse("rlhf:sft_run", args=[writing.run.pk]),
+        reverse("rlhf:sft_run", args=[learning(writing).pk]),
+        reverse("rlhf:policy", args=[writing.child.pk]),
         reverse("rlhf:rounds"),
         reverse("rlhf:round", args=[scene.round.pk]),
         "/nothing/",
@@ -148,12 +157,17 @@ def test_every_page_answers_the_engineer(client, scene):
 def test_labelers_and_strangers_do_not_see_the_managers_pages(client, scene, mallory):
     for who in (scene.labeler, mallory):
         client.force_login(who)
-        for address in addresses(scene)[5:-1]:
+        for address in addresses(scene)[6:-1]:
             assert client.get(address).status_code in (403, 404), address
 
 
 def test_a_manager_does_not_steer_training(client, scene):
     client.force_login(scene.manager)
+    teach = reverse("rlhf:teach", args=[scene.writing.snapshot.pk])
+    assert client.post(teach, {"parent": scene.parent.pk}).status_code == 403
+    for name in ("sft_cancel", "sft_compare"):
+        address = reverse(f"rlhf:{name}", args=[scene.writing.run.pk])
+        assert client.post(address).status_code == 403
     assert client.get(reverse("rlhf:round", args=[scene.round.pk])).status_code == 403
     settle = reverse("rlhf:round_settle", args=[scene.round.pk])
     assert client.post(settle, {"decision": "promoted", "reason": "x"}).status_code == 403
@@ -296,3 +310,44 @@ def test_a_finished_run_can_not_be_cancelled(client, scene):
     address = reverse("rlhf:cancel", args=[scene.policy_run.pk])
     page = client.post(address, follow=True).content.decode()
     assert "This run has ended, so there is nothing to cancel." in page
+
+
+def test_the_engineer_teaches_a_policy_and_compares_it_blind(client, scene):
+    client.force_login(scene.engineer)
+    address = reverse("rlhf:teach", args=[scene.writing.snapshot.pk])
+    refused = client.post(address, {"parent": scene.parent.pk, "epochs": 0})
+    assert refused.status_code == 422
+    client.post(address, {"parent": scene.parent.pk, "epochs": 3, "tuning": "full"})
+    run = SFTRun.objects.first()
+    assert (run.parent, run.config) == (scene.parent, {"epochs": 3, "tuning": "full"})
+    assert run.created_by == scene.engineer
+
+    done = scene.writing.run
+    page = client.post(reverse("rlhf:sft_compare", args=[done.pk]), follow=True)
+    assert page.context["campaign"].entrants.count() == 2
+    page = client.get(reverse("rlhf:sft_run", args=[done.pk])).content.decode()
+    assert "wins, ties, losses" in page
+
+
+def test_the_page_offers_the_tunings_that_the_sft_program_knows():
+    from rlhf.forms import TUNINGS
+    from rlhf.learning.sft.student import TUNINGS as KNOWN
+
+    assert tuple(value for value, _ in TUNINGS) == KNOWN
+
+
+def test_ppo_starts_from_the_policy_that_is_chosen(client, scene):
+    campaign = Campaign.objects.create(name="Another")
+    campaign.entrants.create(policy=scene.parent)
+    campaign.prompts.add(*(ask(f"Round question {n}?") for n in range(120)))
+    going = begin_round(campaign=campaign)
+    snapshot = scene.reward_model.snapshot
+    Round.objects.filter(pk=going.pk).update(snapshot=snapshot, reward_model=scene.reward_model)
+    client.force_login(scene.engineer)
+    address = reverse("rlhf:round_improve", args=[going.pk])
+    other = Policy.objects.create(name="owl", version=0, checkpoint="/models/owl")
+    client.post(address, {"policy": other.pk})
+    assert not PolicyRun.objects.filter(rounds=going).exists(), "of another line"
+    taught = scene.writing.child
+    client.post(address, {"policy": taught.pk})
+    assert PolicyRun.objects.get(rounds=going).parent == taught

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from labeling.models import Demonstration, DemonstrationSkip, DemonstrationSlot
+from labeling.models import Demonstration, DemonstrationSkip, DemonstrationSlot, Judgment
 from labeling.services.demonstrations import want_demonstrations
 from tests.cast import ask, pair, write
 
@@ -170,6 +170,46 @@ class TestByKeyboard:
         page.keyboard.press("Control+Enter")
         expect(page.locator("[data-trouble]")).to_contain_text("Write the answer first.")
 
+    def test_harmful_responses_are_warned_of_and_covered_and_not_edited_unseen(
+        self, open_writing, alice, editing
+    ):
+        editing.content_warnings = ["violence"]
+        editing.save()
+        page = open_writing(alice, editing)
+        page.get_by_role("button", name="Begin").press("Enter")
+        text = page.get_by_label("The ideal answer")
+        expect(text).to_be_visible()
+        expect(page.get_by_role("button", name="Keys")).to_be_visible()  # the scripts are there
+        page.keyboard.press("1")
+        expect(page.locator(".veil summary")).to_be_focused()
+        expect(text).to_have_value("")
+        assert not violations(page)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("It reflects the sea.")).to_be_visible()
+        page.keyboard.press("1")
+        expect(text).to_have_value("It reflects the sea.")
+
+    def test_the_better_response_of_a_pair_is_edited_into_the_ideal_one(
+        self, open_work, alice, campaign, fill
+    ):
+        campaign.edits_better = True
+        campaign.save()
+        [assignment, _] = fill(campaign, 2)
+        page = open_work(alice, campaign)
+        page.keyboard.press("1")
+        page.keyboard.press("i")
+        page.get_by_role("button", name="Start from this").wait_for()
+        better = assignment.left.text
+        page.keyboard.press("1")
+        expect(page.get_by_label("The ideal answer")).to_have_value(better)
+        page.keyboard.press("Control+End")
+        page.keyboard.type(" And why.")
+        page.keyboard.press("Control+Enter")
+        expect(page.get_by_text("1 judged today")).to_be_visible()
+        made = Demonstration.objects.get()
+        assert (made.text, made.started_from.text) == (f"{better} And why.", better)
+        assert Judgment.objects.get().comparison == assignment.comparison
+
 
 class TestWithoutScripts:
     def test_an_answer_is_stored_and_leads_on(self, client, alice, writing_campaign):
@@ -180,6 +220,13 @@ class TestWithoutScripts:
         answer = {"text": "So.", "client_key": uuid.uuid4()}
         assert client.post(address, answer).status_code == 302
         assert Demonstration.objects.get().text == "So."
+
+    def test_ones_own_history_leads_back_to_what_one_wrote(self, client, alice, writing_campaign):
+        made = write(alice, writing_campaign, "Mine.")
+        client.force_login(alice)
+        page = client.get(reverse("labeling:history")).content.decode()
+        assert "Mine." in page
+        assert reverse("labeling:change_demonstration", args=[made.pk]) in page
 
     def test_an_answer_that_came_too_late_is_shown_with_its_text(
         self, client, alice, bob, writing_campaign
@@ -240,8 +287,8 @@ class TestManager:
         write(alice, writing_campaign, "Exported.")
         client.force_login(carol)
         pk = writing_campaign.pk
-        page = client.get(reverse("labeling:demonstrations", args=[pk])).content.decode()
-        assert "1 of 3 answers written" in page
+        page = client.get(reverse("labeling:campaign", args=[pk])).content.decode()
+        assert "1 of 3 answers" in page
         taken = client.post(
             reverse("labeling:snapshot_demonstrations", args=[pk]),
             {"sources": ["written"]},

@@ -6,25 +6,38 @@ import pytest
 from django.utils import timezone
 
 from labeling import artifacts, errors
-from labeling.models import Assignment, Campaign, Demonstration, Policy, Prompt, Response
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Demonstration,
+    Policy,
+    Prompt,
+    Response,
+    Snapshot,
+)
 from labeling.services.comparisons import create_comparisons
 from labeling.services.demonstration_imports import import_demonstrations
 from labeling.services.demonstration_snapshots import take_demonstration_snapshot
-from labeling.services.demonstrations import claim_prompt
-from labeling.services.snapshots import split_of
+from labeling.services.demonstrations import claim_prompt, want_demonstrations
+from labeling.services.snapshots import freeze, split_of
+from rewardmodel.models import RewardModel
+from rewardmodel.services import reward_models
 from rewardmodel.services.runs import cancel
-from rlhf.models import ResponseRequest, SFTRun
+from rlhf.models import PolicyRun, ResponseRequest, SFTRun
 from rlhf.selectors.policies import (
+    current_policy,
     demonstrations_behind,
     policies_taught_by,
     with_ancestors,
 )
 from rlhf.selectors.rounds import compared
+from rlhf.services import policy_runs
 from rlhf.services.generations import pair_prompts, request_responses
-from rlhf.services.policies import register_base
+from rlhf.services.policies import promote, register_base, register_version
 from rlhf.services.sft_runs import start_sft_duel, start_sft_run
 from rlhf.tasks import fine_tune
-from tests.cast import judge
+from rlhf.views.sft_runs import before_and_after
+from tests.cast import ask, judge, write
 from tests.tiny_model import make_tiny_model
 
 CONFIG = {
@@ -74,8 +87,6 @@ def run(snapshot, base, erin):
 
 def finished(run, checkpoint="file:///taught"):
     """What the worker does when the program has left its result."""
-    from rlhf.services.policies import register_version
-
     assert run.claim(timezone.now())
     register_version(run, {"test_loss_before": 3.0, "test_loss_after": 2.0}, checkpoint)
     run.refresh_from_db()
@@ -83,26 +94,72 @@ def finished(run, checkpoint="file:///taught"):
 
 
 @pytest.mark.slow
-def test_demonstrations_teach_a_policy_that_is_like_any_other(run, base, snapshot, monkeypatch):
+def test_what_people_write_teaches_a_policy_that_is_like_any_other(
+    alice, campaign, base, erin, settings, tmp_path, monkeypatch
+):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    settings.ARTIFACTS_URL, settings.VAR = f"file://{tmp_path}/artifacts", tmp_path
+    campaign.kind = Campaign.Kind.DEMONSTRATION
+    campaign.save()
+    prompts = [ask(f"What is {n}?") for n in range(40)]
+    want_demonstrations(campaign=campaign, prompts=prompts, offers={})
+    for n in range(40):
+        write(alice, campaign, f"A good answer is {n}.")
+    snapshot = take_demonstration_snapshot(campaign=campaign, by=erin)
+    run = start_sft_run(snapshot=snapshot, parent=base, by=erin, config=CONFIG)
+
     fine_tune(run.pk)
+
     run.refresh_from_db()
     assert (run.status, run.error) == ("succeeded", "")
     assert run.figures["test_loss_after"] < run.figures["test_loss_before"]
     assert run.metrics.first().values.keys() == {"test_loss"}  # of the parent, at step 0
     assert {"loss", "test_loss"} <= run.metrics.last().values.keys()
     assert run.step == run.steps
+    [sample, *_] = before_and_after(run)
+    assert (sample.demonstration.labeler, sample.step) == (alice, run.steps)
 
     policy = run.policy
     assert (policy.slug, policy.parent, policy.taught_by) == ("tiny-v1", base, run)
     assert with_ancestors(policy) == [base, policy]
-    assert demonstrations_behind(policy).count() == 40
+    assert set(demonstrations_behind(policy)) == set(Demonstration.objects.filter(labeler=alice))
     assert list(policies_taught_by(Demonstration.objects.first())) == [policy]
+    promote(policy=policy, reason="Taught.", by=erin)
+    assert current_policy("tiny") == policy
+    starts_ppo_and_reward_models(policy, campaign, tmp_path)
 
-    # The start of another SFT run, of PPO, and the trunk of a reward model: all read its weights.
+
+def starts_ppo_and_reward_models(policy, campaign, folder):
+    """Both programs are handed the taught weights, and both can read them."""
+    frozen = freeze([], folder="snapshots")
+    judge_run = RewardModel.objects.create(
+        base=policy,
+        checkpoint=policy.checkpoint,  # PPO only hands its address on
+        snapshot=Snapshot.objects.create(
+            campaign=campaign,
+            digest=frozen.digest,
+            artifact_url=frozen.url,
+            recipe={},
+            train_pairs=0,
+            test_pairs=0,
+        ),
+    )
+    ppo = PolicyRun(campaign=campaign, parent=policy, reward_model=judge_run)
+    weights = artifacts.weights(policy.checkpoint)
+    for name, prepare, prepared in (
+        ("reward", reward_models.prepare, judge_run),
+        ("ppo", policy_runs.prepare, ppo),
+    ):
+        directory = folder / name
+        directory.mkdir()
+        prepare(prepared, directory)
+        assert json.loads((directory / "config.json").read_text())["model"] == weights
+
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    weights = artifacts.weights(policy.checkpoint)
+    from rewardmodel.learning.model import load_trunk, model_folder
+
+    load_trunk(model_folder(weights))
     AutoModelForCausalLM.from_pretrained(weights)
     assert AutoTokenizer.from_pretrained(weights).chat_template
 

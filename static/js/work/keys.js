@@ -65,6 +65,8 @@ function answer(action, event) {
     if (!part) return; // an answer that is being changed can't be skipped
     part.open = true;
     part.querySelector(action === "reason" ? "textarea" : "select").focus();
+  } else if (action === "ideal") {
+    form.querySelector("[data-ideal]")?.click();
   } else if (action === "reveal") {
     veil.toggle();
   } else if (veil.covers()) {
