@@ -8,6 +8,7 @@ from django.db.models import Model, Q, QuerySet
 from labeling.models import (
     Assignment,
     Campaign,
+    ChatTurn,
     DemonstrationSkip,
     DemonstrationSlot,
     OptOut,
@@ -58,12 +59,19 @@ def content_kept_from(labeler: User, campaign: Campaign) -> list[str]:
 
 
 def exposures(labeler: User, since: datetime) -> int:
-    """Pairs and prompts with content warnings this labeler has done or skipped since, or holds."""
+    """Pairs and prompts with content warnings this labeler has done or skipped since, or holds.
+
+    Of a conversation each turn counts, judged or not: its answers were on the screen.
+    """
     harmful = Campaign.objects.filter(content_warnings__len__gt=0).values("pk")
+    given_out = harmful.exclude(kind=Campaign.Kind.CHAT)
     seen = Q(answered_at__gte=since) | Q(answered_at__isnull=True)
     skipped = Q(labeler=labeler, created_at__gte=since)
     return (
-        Assignment.objects.filter(seen, labeler=labeler, campaign__in=harmful).count()
+        Assignment.objects.filter(seen, labeler=labeler, campaign__in=given_out).count()
+        + ChatTurn.objects.filter(
+            chat__labeler=labeler, chat__campaign__in=harmful, created_at__gte=since
+        ).count()
         + DemonstrationSlot.objects.filter(seen, labeler=labeler, campaign__in=harmful).count()
         + Skip.objects.filter(skipped, comparison__campaign__in=harmful).count()
         + DemonstrationSkip.objects.filter(skipped, campaign__in=harmful).count()

@@ -18,6 +18,7 @@ from labeling.models import (
     Response,
     User,
 )
+from labeling.services.allowances import allowance
 from labeling.services.comparisons import create_comparisons, discard_reason
 from labeling.services.judgments import Answer, record_judgment
 from labeling.services.prompts import LONGEST_MESSAGE, Message, store_prompts
@@ -51,7 +52,7 @@ def say(
 
     Raises:
         NotAChat, KeyReused, CampaignNotOpen, ConversationMovedOn, ConversationTooLong,
-        MessageRefused, NobodyAnswers.
+        MessageRefused, NobodyAnswers, NothingNow.
     """
     if campaign.kind != Campaign.Kind.CHAT:
         raise errors.NotAChat
@@ -64,6 +65,8 @@ def say(
         return stored
     if campaign.status != Campaign.Status.OPEN:
         raise errors.CampaignNotOpen
+    if (over := _over(campaign, labeler, now)) is not None:
+        raise over
     chat, _ = Chat.objects.get_or_create(
         campaign=campaign, labeler=labeler, ended_at=None, defaults={"created_at": now}
     )
@@ -86,6 +89,13 @@ def say(
         first_on_left=_chance.random() < 0.5,
         created_at=now,
     )
+
+
+@transaction.atomic
+def over(*, campaign: Campaign, labeler: User, now: datetime) -> errors.NothingNow | None:
+    """Why this labeler can send no message now by the campaign's rules; None where they can."""
+    _take_turns(labeler)
+    return _over(campaign, labeler, now)
 
 
 @transaction.atomic
@@ -246,6 +256,11 @@ def store_answers(
 def _take_turns(labeler: User) -> None:
     """One labeler's messages queue up: of two tabs, the second finds what the first began."""
     User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
+
+
+def _over(campaign: Campaign, labeler: User, now: datetime) -> errors.NothingNow | None:
+    allowed = allowance(labeler, campaign, now)
+    return None if allowed.fresh else allowed.refusal()
 
 
 def _locked(turn: ChatTurn) -> ChatTurn:

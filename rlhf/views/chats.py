@@ -197,6 +197,8 @@ def show(
         "form": form or JudgmentForm(campaign=campaign),
         "today_in_words": today_in_words(answered_today(request.user)),
     }
+    if (last is None or last.picked_id) and campaign.status == Campaign.Status.OPEN:
+        context["rest"] = service.over(campaign=campaign, labeler=request.user, now=timezone.now())
     if last and last.comparison and last.picked_id is None:
         context["assignment"] = last.comparison.assignments.select_related(
             "comparison__first", "comparison__second"

@@ -34,6 +34,10 @@ function begin() {
 function show(html) {
   const next = new DOMParser().parseFromString(html, "text/html").getElementById("chat");
   if (!next) return false;
+  // What was uncovered while it was written stays so.
+  const uncovered = part("data-stream")?.querySelector("[data-veil]")?.open;
+  const veil = next.querySelector(".pair [data-veil]");
+  if (veil && uncovered) veil.open = true;
   area().replaceWith(document.adoptNode(next));
   begin();
   (part("data-message") ?? part("data-focus"))?.focus({ preventScroll: true });

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -304,3 +305,78 @@ def test_the_way_to_label_leads_into_the_conversation(client, chat_campaign, ali
     Campaign.objects.update(kind=Campaign.Kind.COMPARISON)
     work = reverse("labeling:work", args=[chat_campaign.pk])
     assert client.get(chat).url == work
+
+
+class TestHarmfulConversations:
+    @pytest.fixture
+    def capped(self, chat_campaign):
+        chat_campaign.content_warnings = ["violence"]
+        chat_campaign.exposure_cap = 2
+        chat_campaign.save()
+        return chat_campaign
+
+    def test_each_turn_counts_towards_the_daily_limit_and_the_next_is_refused(self, capped, alice):
+        judge(answered(say(capped, alice)), alice)
+        judge(answered(say(capped, alice, "And?", 1)), alice)
+        with pytest.raises(errors.ExposureReached):
+            say(capped, alice, "More?", 2)
+        tomorrow = NOW + timedelta(days=1)
+        assert chats.over(campaign=capped, labeler=alice, now=tomorrow) is None
+
+    def test_answers_that_were_seen_count_without_a_judgment_in_whatever_conversation(
+        self, capped, alice, bob
+    ):
+        for _ in range(2):
+            turn = answered(say(capped, alice))
+            chats.end_chat(chat=turn.chat, now=NOW)
+        with pytest.raises(errors.ExposureReached):
+            say(capped, alice)
+        assert say(capped, bob)
+
+    def test_pairs_and_turns_share_the_limit(self, capped, alice, carol, policy):
+        harmful = Campaign.objects.create(
+            name="Pairs", status="open", content_warnings=["hate"], exposure_cap=2
+        )
+        create_comparisons(campaign=harmful, pairs=[pair(ask("Why?"), policy, "So.", "Because.")])
+        answered(say(capped, alice))
+        assert claim_next(labeler=alice, campaign=harmful, now=NOW)
+        assert chats.over(campaign=capped, labeler=alice, now=NOW)
+
+    def test_the_page_says_it_in_the_place_for_a_message_and_still_shows_the_conversation(
+        self, capped, alice, client
+    ):
+        client.force_login(alice)
+        client.post(reverse("labeling:begin", args=[capped.pk]))
+        judge(answered(say(capped, alice)), alice)
+        turn = answered(say(capped, alice, "And?", 1))
+        address = reverse("rlhf:chat", args=[capped.pk])
+        assert "data-veil" in client.get(address).content.decode()  # it may still be judged
+        judge(turn, alice)
+        page = client.get(address).content.decode()
+        assert "as many pairs with such content today" in page
+        assert "data-composer" not in page
+        assert "And?" in page
+
+    def test_a_message_sent_past_the_limit_is_given_back(self, capped, alice, client):
+        client.force_login(alice)
+        for number, text in enumerate(("Why?", "And?")):
+            judge(answered(say(capped, alice, text, number)), alice)
+        response = client.post(
+            reverse("rlhf:chat_say", args=[capped.pk]),
+            {"message": "One more?", "number": 2, "client_key": str(uuid.uuid4())},
+        )
+        assert response.status_code == 409
+        assert "One more?" in response.content.decode()
+
+
+def test_a_campaign_whose_deadline_has_passed_takes_no_message(chat_campaign, alice):
+    chat_campaign.deadline = NOW - timedelta(days=1)
+    chat_campaign.save()
+    with pytest.raises(errors.DeadlinePassed):
+        say(chat_campaign, alice)
+
+
+def test_a_campaign_with_a_conversation_keeps_its_kind(chat_campaign, alice):
+    say(chat_campaign, alice)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Campaign.objects.filter(pk=chat_campaign.pk).update(kind="comparison")

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Judgment, Skip
 from tests.cast import PASSWORD
+from tests.pages.axe import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -34,15 +34,6 @@ def begun(open_work, alice, harmful):
 
 def expect_in_reach(page: Page, reach: bool) -> None:
     expect(page.locator(".responses")).to_have_js_property("inert", not reach)
-
-
-def violations(page: Page) -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        result = Axe().run(page).response
-        found += [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in result["violations"]]
-    return found
 
 
 def test_axe_finds_nothing_on_the_warning_before_and_after_uncovering_and_in_the_settings(
@@ -216,4 +207,4 @@ def test_the_reminder_does_not_move_where_motion_is_not_wanted(on_the_clock, mot
     animation = page.locator(".notice.break").evaluate("n => getComputedStyle(n).animationName")
     assert animation == ("none" if motion == "reduce" else "arrive")
     page.emulate_media(reduced_motion="reduce")
-    assert not Axe().run(page).response["violations"]
+    assert not violations(page)

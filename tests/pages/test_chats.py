@@ -11,6 +11,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Campaign, ChatTurn, Comparison, Judgment, User
+from tests.pages.axe import violations
 from tests.rlhf.scripted_server import scripted_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -216,3 +217,54 @@ def test_axe_finds_nothing_in_any_state_of_a_conversation_in_either_theme(
         expect(page.get_by_text("Write a message first.")).to_be_visible()
         look(page, "refused")
     assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def harmful(chat_campaign: Campaign) -> Campaign:
+    chat_campaign.content_warnings = ["violence"]
+    chat_campaign.exposure_cap = 2
+    chat_campaign.save()
+    return chat_campaign
+
+
+def test_harmful_answers_are_covered_while_they_are_written_and_until_v(
+    open_chat, harmful, alice, settings
+):
+    go_on = threading.Event()
+
+    def script(body: dict[str, Any]) -> Iterator[str]:
+        yield "This is harmful. "
+        assert go_on.wait(30)
+        yield f"It ends with {body['seed']}."
+
+    page = open_chat(alice)
+    expect(page.get_by_role("heading", name="Before you begin")).to_be_visible()
+    page.keyboard.press("Enter")
+    with answering(settings, script):
+        expect(page.locator("[data-toggle=differ]")).to_be_visible()  # the page's script is there
+        send(page, "Why?")
+        expect(page.locator('[data-side="left"]')).to_contain_text("This is harmful.")
+        expect(page.locator(".responses")).to_have_js_property("inert", True)
+        assert not violations(page)
+        page.keyboard.press("v")
+        expect(page.locator(".responses")).to_have_js_property("inert", False)
+        go_on.set()
+        expect(to_judge(page)).to_be_focused()
+        # Uncovered as it was while it was written: the same answers.
+        expect(page.locator(".responses")).to_have_js_property("inert", False)
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Your message")).to_be_focused()
+
+        send(page, "And?")
+        expect(to_judge(page)).to_be_focused()
+        expect(page.locator(".responses")).to_have_js_property("inert", True)
+        page.keyboard.press("1")
+        expect(page.locator(".veil > summary")).to_be_focused()
+        assert not page.locator("input[name=answer]:checked").count()
+        page.keyboard.press("v")
+        page.keyboard.press("2")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Enough of this for today")).to_be_focused()
+        assert not violations(page)
+    assert Judgment.objects.count() == 2

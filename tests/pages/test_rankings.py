@@ -1,12 +1,12 @@
 """Putting responses in order: by keys, by buttons, by choosing places, by dragging."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from labeling.models import Judgment, Ranking, Skip
 from tests.cast import group
+from tests.pages.axe import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -49,15 +49,6 @@ def stored() -> dict[str, int]:
     ranking = Ranking.objects.select_related("judgment__comparison__group").get()
     candidates = ranking.judgment.comparison.group.candidates.select_related("response")
     return dict(zip((c.response.text for c in candidates), ranking.ranks, strict=True))
-
-
-def violations(page: Page) -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        result = Axe().run(page).response
-        found += [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in result["violations"]]
-    return found
 
 
 def test_responses_are_ordered_by_keys_alone_and_stored_as_ranks(open_ranking, alice):

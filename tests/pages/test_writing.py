@@ -3,13 +3,13 @@
 import uuid
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from labeling.models import Demonstration, DemonstrationSkip, DemonstrationSlot, Judgment
 from labeling.services.demonstrations import want_demonstrations
 from tests.cast import ask, pair, write
+from tests.pages.axe import violations
 
 browser = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PALE = "Air scatters **blue** light."
@@ -34,15 +34,6 @@ def open_writing(live_server, sign_in):
         return page
 
     return enter
-
-
-def violations(page: Page) -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        result = Axe().run(page).response
-        found += [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in result["violations"]]
-    return found
 
 
 class TestByKeyboard:

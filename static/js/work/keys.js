@@ -44,6 +44,8 @@ function run(action, event) {
     if (!event.repeat) submit(event);
   } else if (action === "undo") {
     if (!event.repeat) document.querySelector("#pair [data-last-answer]")?.click();
+  } else if (action === "reveal") {
+    veil.toggle();
   } else if (action && pair.form()?.dataset.state === "ready") {
     answer(action, event);
   }
@@ -67,8 +69,6 @@ function answer(action, event) {
     part.querySelector(action === "reason" ? "textarea" : "select").focus();
   } else if (action === "ideal") {
     form.querySelector("[data-ideal]")?.click();
-  } else if (action === "reveal") {
-    veil.toggle();
   } else if (veil.covers()) {
     veil.point();
   } else if (action === "differ") {

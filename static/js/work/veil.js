@@ -3,7 +3,7 @@
 
 import * as pair from "./pair.js";
 
-const veil = () => pair.form()?.querySelector("[data-veil]");
+const veil = () => document.querySelector("[data-veil]"); // answers being written have no form
 
 /** Whether there is something on the screen that has not been looked at. */
 export const covers = () => veil()?.open === false;
@@ -25,7 +25,7 @@ function settle() {
   const found = veil();
   if (!found) return;
   found.querySelector(".responses").inert = !found.open;
-  const scale = pair.form().querySelector(".scale"); // a ranking has none
+  const scale = pair.form()?.querySelector(".scale"); // a ranking has none
   if (scale) scale.inert = !found.open;
 }
 
