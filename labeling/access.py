@@ -11,6 +11,7 @@ from labeling.models import (
     Demonstration,
     DemonstrationSlot,
     Image,
+    Invitation,
     Judgment,
     Membership,
     PromptImage,
@@ -103,6 +104,24 @@ def image_for(user: User, digest: str) -> Image:
         | Q(prompt__demonstration_slots__campaign__in=campaigns)
     )
     return get_object_or_404(Image, digest=digest, pk__in=shown.values("image"))
+
+
+def membership_for(user: User, pk: int) -> Membership:
+    """Somebody's part in a campaign that the user manages."""
+    return get_object_or_404(
+        Membership.objects.select_related("user", "campaign"),
+        pk=pk,
+        campaign__in=campaigns_for(user, Membership.Role.MANAGER),
+    )
+
+
+def invitation_for(user: User, pk: int) -> Invitation:
+    """An invitation to a campaign that the user manages."""
+    return get_object_or_404(
+        Invitation.objects.select_related("campaign"),
+        pk=pk,
+        campaign__in=campaigns_for(user, Membership.Role.MANAGER),
+    )
 
 
 def audit_events_for(user: User) -> QuerySet[AuditEvent]:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from labeling.models import (
     Act,
+    ApiToken,
     Assignment,
     AuditEvent,
     Campaign,
@@ -25,6 +26,7 @@ from labeling.models import (
     DiscardedPair,
     GuidelinesVersion,
     Image,
+    Invitation,
     Judgment,
     Membership,
     OptOut,
@@ -43,7 +45,9 @@ from labeling.models import (
     SnapshotJudgment,
     SpendingMark,
     Tally,
+    Tombstone,
     User,
+    Withdrawal,
 )
 from labeling.services import audit
 
@@ -173,6 +177,32 @@ class MembershipAdmin(Audited):
     list_display = ["campaign", "user", "role"]
     list_filter = ["role"]
     autocomplete_fields = ["user"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ["campaign", "role", "email", "expires_at", "accepted_by", "revoked_at"]
+    list_select_related = ["campaign", "accepted_by"]
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    list_display = ["owner", "name", "hint", "scopes", "expires_at", "last_used_at", "revoked_at"]
+    list_select_related = ["owner"]
+    search_fields = ["owner__username", "name"]
+    exclude = ["digest"]
+
+
+@admin.register(Withdrawal)
+class WithdrawalAdmin(ReadOnlyAdmin):
+    list_display = ["labeler", "created_at"]
+    list_select_related = ["labeler"]
+
+
+@admin.register(Tombstone)
+class TombstoneAdmin(ReadOnlyAdmin):
+    list_display = ["withdrawal", "judgment", "demonstration"]
+    list_select_related = ["withdrawal"]
 
 
 @admin.register(CampaignPolicy)

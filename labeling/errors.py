@@ -143,6 +143,22 @@ class TooFewToRank(Refused):
     """A ranking takes three to nine responses to a prompt; let the policies give more."""
 
 
+class NobodyWouldManage(Refused):
+    """Somebody has to manage this campaign; make somebody else its manager first."""
+
+
+class InvitationGone(Refused):
+    """This invitation is not known here; the link may have been cut off when it was copied."""
+
+
+class AlreadyMember(Refused):
+    """You take part in this campaign already; the invitation stays good for somebody else."""
+
+
+class NothingToWithdraw(Refused):
+    """There is nothing of yours that is still used, so there is nothing to withdraw."""
+
+
 class BadRow(Refused):
     """A row of the file can't be used."""
 

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from rlhf.views import campaigns, chats, policies, rounds, sft_runs
+from rlhf.views import campaigns, chats, policies, rounds, sft_runs, withdrawals
 
 app_name = "rlhf"
 urlpatterns = [
     path("policies/", policies.index, name="policies"),
+    path("withdrawals/", withdrawals.index, name="withdrawals"),
     path("policies/<int:pk>/", policies.detail, name="policy"),
     path("policies/<int:pk>/promote/", policies.make_current, name="promote"),
     path("policy-runs/<int:pk>/", policies.run, name="run"),

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import campaign_for
-from labeling.models import Judgment, Membership
+from labeling.models import Judgment, Membership, Scope
 from labeling.services.exports import jsonl_lines, note_export, preference_rows
 from labeling.services.imports import import_preferences
 
@@ -21,6 +21,7 @@ class Preferences(APIView):
     """The preferences of a campaign, for those who manage it."""
 
     parser_classes = [MultiPartParser]
+    scopes = {"GET": Scope.READ, "POST": Scope.MANAGE}
 
     class Input(serializers.Serializer):
         file = serializers.FileField(help_text="JSONL (TRL or HH-RLHF layout), may be gzipped")

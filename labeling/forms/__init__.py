@@ -19,7 +19,9 @@ from labeling.forms.judgments import (
     RetractForm,
     SkipForm,
 )
+from labeling.forms.people import InvitationForm, MemberForm, NewAccountForm, RoleForm
 from labeling.forms.rankings import RankingForm, answer_form, filled_form
+from labeling.forms.tokens import TokenForm
 from labeling.forms.transfers import ExportForm, ImportForm, KindsForm
 
 __all__ = [
@@ -33,16 +35,21 @@ __all__ = [
     "DemonstrationKindsForm",
     "ExportForm",
     "ImportForm",
+    "InvitationForm",
     "JudgmentForm",
     "KindsForm",
+    "MemberForm",
+    "NewAccountForm",
     "NewCampaignForm",
     "OptOutForm",
     "PreviewForm",
     "RankingForm",
     "ReleaseForm",
     "RetractForm",
+    "RoleForm",
     "SkipForm",
     "SkipPromptForm",
+    "TokenForm",
     "answer_form",
     "filled_form",
     "generating_policies",

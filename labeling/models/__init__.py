@@ -14,6 +14,7 @@ from labeling.models.demonstrations import (
 )
 from labeling.models.guidelines import GuidelinesVersion
 from labeling.models.images import Image, PromptImage
+from labeling.models.invitations import Invitation
 from labeling.models.judgments import Judgment, PreferenceImport
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
@@ -23,10 +24,13 @@ from labeling.models.searches import Search
 from labeling.models.skips import Skip
 from labeling.models.spending import SpendingMark
 from labeling.models.tallies import Tally
+from labeling.models.tokens import ApiToken, Scope
 from labeling.models.users import User
+from labeling.models.withdrawals import Tombstone, Withdrawal
 
 __all__ = [
     "Act",
+    "ApiToken",
     "Assignment",
     "AuditEvent",
     "Campaign",
@@ -43,6 +47,7 @@ __all__ = [
     "DiscardedPair",
     "GuidelinesVersion",
     "Image",
+    "Invitation",
     "Judgment",
     "Membership",
     "OptOut",
@@ -54,6 +59,7 @@ __all__ = [
     "Report",
     "Response",
     "ResponseGroup",
+    "Scope",
     "Search",
     "Skip",
     "Snapshot",
@@ -61,5 +67,7 @@ __all__ = [
     "SnapshotJudgment",
     "SpendingMark",
     "Tally",
+    "Tombstone",
     "User",
+    "Withdrawal",
 ]

@@ -47,9 +47,12 @@ def prompts_claimable_by(
 def current_demonstrations(
     campaign: Campaign, kinds: Iterable[str] = (Judgment.JudgeKind.PERSON,)
 ) -> QuerySet[Demonstration]:
-    """Demonstrations that stand, by these kinds of author."""
+    """Demonstrations that stand and were not withdrawn, by these kinds of author."""
     return Demonstration.objects.filter(
-        campaign=campaign, superseded_by__isnull=True, author_kind__in=list(kinds)
+        campaign=campaign,
+        superseded_by__isnull=True,
+        tombstone__isnull=True,
+        author_kind__in=list(kinds),
     ).order_by("id")
 
 

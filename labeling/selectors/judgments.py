@@ -8,11 +8,12 @@ from labeling.models import Campaign, Judgment, User
 def current_judgments(
     campaign: Campaign, kinds: Iterable[str] = (Judgment.JudgeKind.PERSON,)
 ) -> QuerySet[Judgment]:
-    """Answers that stand: neither superseded nor taken back, by these kinds of judge."""
+    """Answers that stand: neither superseded, taken back nor withdrawn, by these kinds of judge."""
     return Judgment.objects.filter(
         comparison__campaign=campaign,
         superseded_by__isnull=True,
         retracted=False,
+        tombstone__isnull=True,
         judge_kind__in=list(kinds),
     )
 

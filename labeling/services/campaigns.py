@@ -105,8 +105,13 @@ def set_labelers(*, campaign: Campaign, users: Iterable[User], by: User | None =
 
 @transaction.atomic
 def remove_member(*, membership: Membership, by: User | None) -> None:
-    """End somebody's part in a campaign; what they judged stays."""
-    membership = Membership.objects.select_related("user", "campaign").get(pk=membership.pk)
+    """End somebody's part in a campaign; what they judged stays.
+
+    Raises:
+        NobodyWouldManage.
+    """
+    membership = _locked(membership)
+    _check_managed_without(membership)
     audit.record(
         actor=by,
         act=Act.MEMBER_REMOVED,
@@ -115,6 +120,41 @@ def remove_member(*, membership: Membership, by: User | None) -> None:
         details={"role": membership.role},
     )
     membership.delete()
+
+
+@transaction.atomic
+def change_role(*, membership: Membership, role: str, by: User | None) -> None:
+    """Let a member do more or less than before.
+
+    Raises:
+        NobodyWouldManage.
+    """
+    membership = _locked(membership)
+    before = membership.role
+    if before == role:
+        return
+    _check_managed_without(membership)
+    membership.role = role
+    membership.save(update_fields=["role"])
+    audit.record(
+        actor=by,
+        act=Act.MEMBER_CHANGED,
+        subject=membership.user,
+        campaign=membership.campaign,
+        details={"role": [before, str(role)]},
+    )
+
+
+def _locked(membership: Membership) -> Membership:
+    """One change of a campaign's members at a time, or two managers could remove each other."""
+    Campaign.objects.select_for_update(no_key=True).get(pk=membership.campaign_id)
+    return Membership.objects.select_related("user", "campaign").get(pk=membership.pk)
+
+
+def _check_managed_without(membership: Membership) -> None:
+    managers = membership.campaign.memberships.filter(role=Membership.Role.MANAGER)
+    if membership.role == Membership.Role.MANAGER and not managers.exclude(pk=membership.pk):
+        raise errors.NobodyWouldManage
 
 
 @transaction.atomic

@@ -1,0 +1,168 @@
+"""Every address of the project, asked by every role and by a stranger."""
+
+import uuid
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
+
+from labeling.models import (
+    Campaign,
+    Chat,
+    ChatTurn,
+    Image,
+    Judgment,
+    Membership,
+    PromptImage,
+    User,
+)
+from labeling.services.assignments import claim_next
+from labeling.services.demonstration_snapshots import take_demonstration_snapshot
+from labeling.services.demonstrations import claim_prompt, want_demonstrations
+from labeling.services.invitations import invite, token_of
+from labeling.services.tokens import make_token
+from rlhf.models import SFTRun
+from tests.access_table import ROLES, TABLE
+from tests.cast import ask, person, write
+from tests.pages.judge_scene import held_out, leave_behind
+from tests.pages.scene import set_scene
+
+TURNED_AWAY = {401, 403, 404}
+
+
+def addresses() -> Iterator[str]:
+    """The names of all addresses but the admin's, which has rules of its own."""
+
+    def walk(patterns: list[Any], space: str) -> Iterator[str]:
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern):
+                yield f"{space}{pattern.name or pattern.pattern}"
+            else:
+                inner = f"{pattern.namespace}:" if pattern.namespace else ""
+                yield from walk(pattern.url_patterns, space + inner)
+
+    yield from (name for name in walk(get_resolver().url_patterns, "") if name[:6] != "admin:")
+
+
+@pytest.fixture
+def world(db: None, settings: Any, tmp_path: Any) -> SimpleNamespace:
+    """One of everything that an address can name."""
+    settings.VAR = tmp_path
+    scene = set_scene()
+    leave_behind(scene.reward_model, held_out(scene))
+    campaign, owner = scene.campaign, scene.labeler
+    reviewer = person("rita")
+    Membership.objects.create(campaign=campaign, user=reviewer, role="reviewer")
+    talk = Campaign.objects.create(name="Talk", kind="chat", status="open")
+    ideal = Campaign.objects.create(name="Answers to write", kind="demonstration", status="open")
+    for made in (talk, ideal):
+        for user, role in ((owner, "labeler"), (reviewer, "reviewer"), (scene.manager, "manager")):
+            Membership.objects.create(campaign=made, user=user, role=role)
+    want_demonstrations(campaign=ideal, prompts=[ask("Why?"), ask("How?")], offers={})
+    demonstration = write(owner, ideal)
+    written = take_demonstration_snapshot(campaign=ideal, by=scene.engineer)
+    chat = Chat.objects.create(campaign=talk, labeler=owner)
+    prompt = ask("What does the picture show?")
+    campaign.prompts.add(prompt)
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(b"a picture")
+    image = Image.objects.create(
+        digest="a" * 64, artifact_url=f"file://{picture}", width=1, height=1
+    )
+    PromptImage.objects.create(prompt=prompt, image=image)
+    invitation = invite(
+        campaign=campaign, role="labeler", email="", by=scene.manager, now=timezone.now()
+    )
+    return SimpleNamespace(
+        people={
+            "nobody": None,
+            "stranger": person("mallory"),
+            "labeler": owner,
+            "reviewer": reviewer,
+            "manager": scene.manager,
+            "engineer": scene.engineer,
+            "administrator": person("root", is_superuser=True, is_staff=True),
+        },
+        campaign=campaign,
+        assignment=claim_next(labeler=owner, campaign=campaign, now=timezone.now()),
+        judgment=Judgment.objects.filter(labeler=owner, comparison__campaign=campaign).first(),
+        image=image,
+        slot=claim_prompt(labeler=owner, campaign=ideal, now=timezone.now()),
+        demonstration=demonstration,
+        written=written,
+        sft_run=SFTRun.objects.create(snapshot=written, parent=scene.parent),
+        chat=chat,
+        turn=ChatTurn.objects.create(
+            chat=chat,
+            number=0,
+            prompt=prompt,
+            client_key=uuid.uuid4(),
+            first_policy=scene.parent,
+            second_policy=scene.child,
+            first_sampling={},
+            second_sampling={},
+            first_on_left=True,
+        ),
+        membership=campaign.memberships.get(user=owner),
+        invitation=invitation,
+        token=token_of(invitation),
+        api_token=make_token(
+            owner=owner, name="loader", scopes=["read"], days=9, now=timezone.now()
+        )[0],
+        snapshot=scene.reward_model.snapshot,
+        reward_model=scene.reward_model,
+        held_out=held_out(scene)[0],
+        policy=scene.child,
+        policy_run=scene.policy_run,
+        round=scene.round,
+    )
+
+
+class Undone(Exception):
+    """Takes back what a request did."""
+
+
+def ask_as(user: User | None, method: str, address: str) -> int:
+    """The status of an answer, whose effects are taken back. A way to the sign-in is a 401."""
+    client = Client(raise_request_exception=False)
+    if user is not None:
+        client.force_login(user)
+    try:
+        with transaction.atomic():
+            response = client.generic(method, address)
+            status = response.status_code
+            if status == 302 and response["Location"].startswith(reverse("login")):
+                status = 401 if "next=" in response["Location"] else status
+            raise Undone
+    except Undone:
+        return status
+
+
+def test_each_address_has_a_row_and_each_row_an_address():
+    without_a_row = set(addresses()) - set(TABLE)
+    assert not without_a_row, "add them to tests/access_table.py"
+    assert not set(TABLE) - set(addresses())
+
+
+def test_every_role_and_a_stranger_get_exactly_what_the_table_says(world):
+    wrong = []
+    for name, row in TABLE.items():
+        address = reverse(name, kwargs=row.of(world))
+        for role in ROLES:
+            status = ask_as(world.people[role], row.method, f"{address}?{row.query}")
+            if (status not in TURNED_AWAY) != (role in row.who):
+                wrong.append(f"{role} asks {row.method} {address} ({name}): {status}")
+            if status == 405 or (status >= 500 and name != "healthz"):  # which may say 503
+                wrong.append(f"{role} asks {row.method} {address} ({name}): broken, {status}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_engine_room_is_for_administrators_alone(world):
+    for role in ROLES:
+        status = ask_as(world.people[role], "GET", reverse("admin:index"))
+        assert (status == 200) == (role == "administrator"), role
