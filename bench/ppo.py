@@ -80,8 +80,10 @@ def measured(asked: argparse.Namespace, tuning: str) -> dict[str, Any]:
 
     from rlhf.generation.engine import VllmEngine
     from rlhf.generation.local import TransformersGenerator
+    from rlhf.learning.learner import Learner
     from rlhf.learning.policy import Policy
-    from rlhf.learning.ppo import Learner, PPOTraining, train
+    from rlhf.learning.ppo import World, train
+    from rlhf.learning.settings import PPOTraining
 
     settings = {"learning_rate": asked.rate} if asked.rate else {}
     config = PPOTraining(
@@ -105,7 +107,7 @@ def measured(asked: argparse.Namespace, tuning: str) -> dict[str, Any]:
         generator = TransformersGenerator(policy.causal_lm, tokenizer)
     starting = time.perf_counter() - began
     learner = Learner(config, policy)
-    rows = list(train(config, learner, tokenizer, generator, score, prompts))
+    rows = list(train(config, learner, World(tokenizer, generator, score, prompts)))
     return {"tuning": tuning, "seconds_engine": starting, **medians(rows)}
 
 

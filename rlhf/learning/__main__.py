@@ -7,49 +7,33 @@ Started again after a stop or a kill, it goes on where the newest checkpoint was
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from rewardmodel.learning.program import run_to_end, say
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
-from rlhf.generation.prompts import encode
 from rlhf.learning import evaluation
-from rlhf.learning.policy import Policy
-from rlhf.learning.ppo import Learner, PPOTraining, train
-from rlhf.learning.rollouts import Conversation, PolicyGenerator, Score, generate, seeds_for
+from rlhf.learning.inputs import (
+    Prompts,
+    Start,
+    generator_for,
+    policy_for,
+    read_prompts,
+    reminder_for,
+    scorer_for,
+    settings,
+)
+from rlhf.learning.learner import Learner
+from rlhf.learning.ppo import World, train
+from rlhf.learning.processes import ALONE
+from rlhf.learning.rollouts import PolicyGenerator, Score, generate, seeds_for
+from rlhf.learning.settings import PPOTraining
 
 LOOKED_AT = 4  # prompts whose answers are kept as the policy changes
 LOOKS = 999_979  # numbers the seeds of those answers
-
-
-@dataclass(frozen=True)
-class Start:
-    """The part of config.json that is not about the algorithm."""
-
-    model: Path  # folder of the parent policy
-    reward_model: Path  # folder of the scorer's artifact
-    generator: Literal["vllm", "transformers"] = "vllm"
-    test_samples: int = 4  # answers per test prompt before and after; more make the gain surer
-
-    def __post_init__(self) -> None:
-        if self.generator not in ("vllm", "transformers"):
-            raise ValueError(f"generator={self.generator!r} must be 'vllm' or 'transformers'.")
-        if self.test_samples < 1:
-            raise ValueError(f"test_samples={self.test_samples} must be at least 1.")
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """The conversations of a run, by what they are for."""
-
-    train: list[Conversation]
-    test: list[Conversation]
-    test_ids: list[int]
-    left_out: int  # longer than max_prompt_tokens
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,18 +56,18 @@ def run(directory: RunDirectory) -> None:
         start, config = settings(directory.config())
         tokenizer = AutoTokenizer.from_pretrained(start.model)
         prompts = read_prompts(directory, start, config, tokenizer)
+        reminder = reminder_for(directory, config, tokenizer, ALONE)
         score = scorer_for(start, tokenizer)
         say(f"{len(prompts.train)} prompts to train on, {len(prompts.test)} to test on.")
 
-        policy = Policy.load(
-            start.model, config.tuning, config.lora_rank, config.temperature, config.seed
-        )
+        policy = policy_for(start, config)
         generator = generator_for(start, config, policy, tokenizer, prompts)
         learner = Learner(config, policy)
+        world = World(tokenizer, generator, score, prompts.train, reminder)
         before = score_of_parent(directory, start, config, generator, score, prompts)
         resume(directory, learner)
 
-    for metrics in train(config, learner, tokenizer, generator, score, prompts.train):
+    for metrics in train(config, learner, world):
         directory.report(metrics)
         say("Update {step} of {steps}: score {score:.3f}, KL {kl:.2f} nats.".format(**metrics))
         if learner.update % config.samples_every == 0 or learner.update == config.updates:
@@ -95,111 +79,9 @@ def run(directory: RunDirectory) -> None:
         if stopping:
             raise Stopped
 
-    with directory.stopping_at_once():
-        finish(directory, start, config, learner, tokenizer, generator, score, prompts, before)
-
-
-def settings(config: dict[str, Any]) -> tuple[Start, PPOTraining]:
-    """Both parts of config.json.
-
-    Raises:
-        ValueError: a setting is unknown, missing or out of its range.
-    """
-    known = {name.name for part in (Start, PPOTraining) for name in fields(part)}
-    if config.get("program", "ppo") != "ppo":
-        raise ValueError(f"config.json is for the program {config['program']!r}, not for ppo.")
-    if unknown := config.keys() - known - {"program"}:
-        raise ValueError(f"config.json has settings that PPO does not know: {sorted(unknown)}.")
-    for needed in ("model", "reward_model"):
-        if not Path(config.get(needed, "")).joinpath("config.json").is_file():
-            raise ValueError(f"config.json must name a folder with a {needed} in {needed!r}.")
-    mine = {f.name: config[f.name] for f in fields(Start) if f.name in config}
-    algorithm = {f.name: config[f.name] for f in fields(PPOTraining) if f.name in config}
-    paths = {name: Path(config[name]) for name in ("model", "reward_model")}
-    try:
-        return Start(**mine | paths), PPOTraining(**algorithm)
-    except TypeError as error:
-        raise ValueError(f"config.json has a setting of a wrong type: {error}.") from error
-
-
-def read_prompts(
-    directory: RunDirectory,
-    start: Start,
-    config: PPOTraining,
-    tokenizer: PreTrainedTokenizerBase,
-) -> Prompts:
-    """The prompts that fit.
-
-    Raises:
-        ValueError: none to train on, fewer than two to test on, or one beyond the context.
-    """
-    model = AutoConfig.from_pretrained(start.model)
-    context = model.max_position_embeddings
-    kept: dict[str, list[tuple[int, Conversation]]] = {"train": [], "test": []}
-    left_out = 0
-    for number, row in directory.rows():
-        conversation, split = row.get("prompt"), row.get("split")
-        if not conversation or split not in kept:
-            raise ValueError(f"data.jsonl line {number} lacks a prompt or its split; mend it.")
-        length = len(encode(tokenizer, conversation))
-        if length + config.max_response_tokens > context:
-            raise ValueError(
-                f"The prompt of data.jsonl line {number} has {length} tokens, which with "
-                f"{config.max_response_tokens} of an answer exceeds the model's context of "
-                f"{context}; shorten it or leave it out."
-            )
-        if length > config.max_prompt_tokens:
-            left_out += 1
-        else:
-            kept[split].append((int(row.get("id", number)), conversation))
-    if left_out:
-        say(f"{left_out} prompts are longer than {config.max_prompt_tokens} tokens: left out.")
-    if not kept["train"]:
-        raise ValueError("There is no prompt to train on; add rows with the split 'train'.")
-    if len(kept["test"]) < 2:
-        raise ValueError("There are fewer than 2 prompts to test on; mark rows with 'test'.")
-    return Prompts(
-        train=[prompt for _, prompt in kept["train"]],
-        test=[prompt for _, prompt in kept["test"]],
-        test_ids=[number for number, _ in kept["test"]],
-        left_out=left_out,
-    )
-
-
-def scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Score:
-    """The reward model as a function.
-
-    Raises:
-        ValueError: its tokenizer or template is not the policy's, or padding looks like the end.
-    """
-    from rewardmodel.learning.artifact import load_scorer  # tests bring scorers of their own
-
-    if tokenizer.pad_token_id == tokenizer.eos_token_id:
-        raise ValueError(
-            "The policy's tokenizer pads with its end-of-sequence token, so ends would be "
-            "mistaken for padding; give it a padding token of its own."
-        )
-    scorer = load_scorer(start.reward_model)
-    scorer.check_matches(tokenizer)
-    return scorer.score
-
-
-def generator_for(
-    start: Start,
-    config: PPOTraining,
-    policy: Policy,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Prompts,
-) -> PolicyGenerator:
-    """The engine that samples."""
-    if start.generator == "transformers":
-        from rlhf.generation.local import TransformersGenerator
-
-        return TransformersGenerator(policy.causal_lm, tokenizer)
-    from rlhf.generation.engine import VllmEngine  # importing vLLM takes seconds
-
-    longest = max(len(encode(tokenizer, prompt)) for prompt in prompts.train + prompts.test)
-    return VllmEngine(start.model, max(longest + config.max_response_tokens, 128))
+    with directory.stopping_at_once(), learner.averaged():
+        generator.sync(policy)
+        finish(directory, start, config, learner, world, prompts, before)
 
 
 def score_of_parent(
@@ -267,21 +149,17 @@ def finish(
     start: Start,
     config: PPOTraining,
     learner: Learner,
-    tokenizer: PreTrainedTokenizerBase,
-    generator: PolicyGenerator,
-    score: Score,
+    world: World,
     prompts: Prompts,
     before: evaluation.Scored,
 ) -> None:
     """Compare the new policy with its parent, and write it with the figures."""
-    answers = answers_to_test(start, config, generator, prompts)
-    after = evaluation.scored(prompts.test, answers, score)
+    answers = answers_to_test(start, config, world.generator, prompts)
+    after = evaluation.scored(prompts.test, answers, world.score)
     gained = evaluation.gain(before, after)
     figures = {
         **gained.figures(),
-        "kl": evaluation.divergence(
-            learner.policy, tokenizer, prompts.test, answers, config.minibatch_size
-        ),
+        "kl": evaluation.divergence(learner.policy, world.tokenizer, prompts.test, answers, config),
         "length_before": before.length,
         "length_after": after.length,
         "eos_rate_before": before.eos_rate,

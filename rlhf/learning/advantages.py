@@ -35,7 +35,9 @@ def last_real(mask: Tensor) -> Tensor:
     return mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
 
 
-def shaped_rewards(scores: Tensor, kl: Tensor, mask: Tensor, kl_coef: float) -> Tensor:
+def shaped_rewards(
+    scores: Tensor, kl: Tensor, mask: Tensor, kl_coef: float, paid: Tensor | None = None
+) -> Tensor:
     """Per-token rewards: a KL penalty on every token, the score on the last real one.
 
     Args:
@@ -44,6 +46,7 @@ def shaped_rewards(scores: Tensor, kl: Tensor, mask: Tensor, kl_coef: float) -> 
             token, (B, T), in nats.
         mask: (B, T); every row has at least one real token.
         kl_coef: score given up per nat of divergence.
+        paid: another mask whose last true place gets the score, (B, T); None for `mask`.
 
     Returns:
         Rewards, (B, T), zero on padding.
@@ -52,8 +55,22 @@ def shaped_rewards(scores: Tensor, kl: Tensor, mask: Tensor, kl_coef: float) -> 
     """
     rewards = -kl_coef * kl * mask
     rows = torch.arange(len(scores), device=scores.device)
-    rewards[rows, last_real(mask)] += scores
+    rewards[rows, last_real(mask if paid is None else paid)] += scores
     return rewards
+
+
+def leave_one_out(scores: Tensor, together: int) -> Tensor:
+    """How much better each answer is than the mean of the others to the same prompt, (B,).
+
+    Args:
+        scores: (B,); answers to one prompt stand next to each other.
+        together: answers to one prompt, at least 2.
+
+    Source: Ahmadian et al. 2024 (arXiv:2402.14740), equation 8.
+    """
+    groups = scores.view(-1, together)
+    others = (groups.sum(1, keepdim=True) - groups) / (together - 1)
+    return (groups - others).flatten()
 
 
 def generalized_advantages(

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from rlhf.generation.protocol import Generated, Generator
 from rlhf.learning.policy import Policy
 from rlhf.learning.rollouts import Conversation, Score, freeze, generate, seeds_for
+from rlhf.learning.settings import PPOTraining
 
 EVALUATION = 999_983  # numbers the seeds of the evaluation, far from those of any update
 
@@ -95,11 +96,11 @@ def divergence(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Conversation],
     answers: Sequence[Generated],
-    minibatch_size: int,
+    config: PPOTraining,
 ) -> float:
     """Nats per answer by which the policy has left its reference, on its own answers."""
     samples = len(answers) // len(prompts)
     conversations = [prompt for prompt in prompts for _ in range(samples)]
     unused = [0.0] * len(answers)
-    seen = freeze(policy, tokenizer, conversations, answers, unused, minibatch_size)
+    seen = freeze(config, policy, tokenizer, conversations, answers, unused)
     return seen.log_ratio.sum(1).mean().item()

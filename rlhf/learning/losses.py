@@ -11,7 +11,14 @@ LARGEST_LOG_RATIO = 20.0  # nats; exp of more would overflow a sum and means the
 
 
 def policy_loss(
-    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, clip: float
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    clip: float,
+    clip_high: float = 0.0,
+    dual_clip: float = 0.0,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Loss whose descent makes good tokens likelier, with no gain from going further than `clip`.
 
@@ -21,13 +28,58 @@ def policy_loss(
         advantages: (B, T).
         mask: (B, T).
         clip: furthest useful change of a token's probability ratio, 0.2 for 0.8 to 1.2.
+        clip_high: the same upwards, where it is another; 0 for `clip`. Yu et al. 2025
+            (arXiv:2503.14476), section 3.1.
+        dual_clip: ratio above which a token with a negative advantage pushes no harder, so that
+            one very improbable token can't rule a step; 0 any. Ye et al. 2020
+            (arXiv:1912.09729), equation 5.
+        weights: how much each token counts, (B, T); None all the same.
 
     Source: Schulman et al. 2017 (arXiv:1707.06347), equation 7.
     """
     ratio = probability_ratio(logprobs, old_logprobs)
     plain = -advantages * ratio
-    held = -advantages * ratio.clamp(1 - clip, 1 + clip)
-    return masked_mean(torch.maximum(plain, held), mask)
+    held = -advantages * ratio.clamp(1 - clip, 1 + (clip_high or clip))
+    losses = torch.maximum(plain, held)
+    if dual_clip:
+        bounded = torch.minimum(losses, -advantages * dual_clip)
+        losses = torch.where(advantages < 0, bounded, losses)
+    return masked_mean(losses if weights is None else losses * weights, mask)
+
+
+def preference_loss(leads: Tensor, scores: Tensor) -> Tensor:
+    """Loss whose descent makes the better of two answers likelier, as compared with the reference.
+
+    Args:
+        leads: beta times (log-probability now minus under the reference) of whole answers, (2 n,);
+            two answers to one prompt stand next to each other.
+        scores: (2 n,); pairs with equal scores teach nothing.
+
+    Returns:
+        Mean over the pairs.
+
+    Source: Rafailov et al. 2023 (arXiv:2305.18290), equation 7, on answers of the present policy
+    as in Guo et al. 2024 (arXiv:2402.04792).
+    """
+    ahead = (leads[0::2] - leads[1::2]) * torch.sign(scores[0::2] - scores[1::2])  # (n,)
+    differs = (scores[0::2] != scores[1::2]).float()
+    return -(torch.nn.functional.logsigmoid(ahead) * differs).mean()
+
+
+def importance(logprobs: Tensor, sampled_logprobs: Tensor, mask: Tensor, cap: float) -> Tensor:
+    """How much likelier each token is under the old policy than under what sampled it, at most cap.
+
+    The two differ by rounding, or because the sampling weights were one step behind.
+
+    Args:
+        logprobs: of the policy before the update's first step, (B, T), in nats.
+        sampled_logprobs: as the engine told them when it sampled, (B, T).
+        mask: (B, T).
+        cap: largest weight; it bounds the variance and costs some bias.
+
+    Source: truncated importance sampling, Ionides 2008; Espeholt et al. 2018 (arXiv:1802.01561).
+    """
+    return probability_ratio(logprobs, sampled_logprobs).clamp(max=cap) * mask
 
 
 def value_loss(
@@ -54,10 +106,13 @@ def probability_ratio(logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
     return difference.clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO).exp()
 
 
-def clip_fraction(logprobs: Tensor, old_logprobs: Tensor, mask: Tensor, clip: float) -> Tensor:
+def clip_fraction(
+    logprobs: Tensor, old_logprobs: Tensor, mask: Tensor, clip: float, clip_high: float = 0.0
+) -> Tensor:
     """Share of the real tokens whose ratio has left the clip range."""
     ratio = probability_ratio(logprobs, old_logprobs)
-    return masked_mean(((ratio - 1).abs() > clip).float(), mask)
+    outside = (ratio < 1 - clip) | (ratio > 1 + (clip_high or clip))
+    return masked_mean(outside.float(), mask)
 
 
 def kl_k1(log_ratio: Tensor) -> Tensor:

@@ -1,53 +1,24 @@
-"""The language model being trained, its critic on the same trunk, and its frozen reference."""
+"""The language model being trained, its critic, and its frozen reference."""
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from rewardmodel.learning.precision import autocast
+from rewardmodel.learning.precision import autocast, has_fast_bf16
+from rlhf.learning.adapters import AdaptedLinear, FrozenLinear, adapt, freeze_layers, switched_off
+from rlhf.learning.critic import Critic, zero_head
+from rlhf.learning.layers import above, below, check_can_be_cut
+from rlhf.learning.output import token_statistics
+from rlhf.learning.texts import Texts, unpacked
 
-Tuning = Literal["lora", "full"]
-ADAPTER = "default"
-TOKENS_AT_ONCE = 256  # rows of logits alive together: 50 MB for a vocabulary of 49,152
-
-
-class Texts(NamedTuple):
-    """Prompts and sampled answers as token ids. Masks are true on real tokens.
-
-    Prompts are padded on the left and answers on the right, so that every answer begins in the
-    same column. What the padding's ids are is nobody's business: only the masks are asked.
-    """
-
-    prompts: Tensor  # (B, P)
-    prompt_mask: Tensor  # (B, P)
-    responses: Tensor  # (B, T)
-    mask: Tensor  # (B, T)
-
-    @classmethod
-    def of(cls, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> Self:
-        """Pad lists of token ids of any lengths."""
-        left, left_mask = _padded([ids[::-1] for ids in prompts])
-        right, right_mask = _padded(responses)
-        return cls(left.flip(1), left_mask.flip(1), right, right_mask)
-
-    def rows(self, rows: Tensor | slice) -> "Texts":
-        """Some of the texts, without the columns in which these have only padding."""
-        prompts, prompt_mask, responses, mask = (part[rows] for part in self)
-        first = int(prompt_mask.int().argmax(1).min())
-        last = int(mask.sum(1).max())
-        return Texts(
-            prompts[:, first:], prompt_mask[:, first:], responses[:, :last], mask[:, :last]
-        )
+Tuning = Literal["lora", "full", "top"]
 
 
 class Opinion(NamedTuple):
@@ -55,15 +26,16 @@ class Opinion(NamedTuple):
 
     logprobs: Tensor  # of the sampled tokens, in nats
     values: Tensor  # score expected before each token
-    entropy: Tensor  # of the distribution each token was drawn from, in nats; zero under gradients
+    entropy: Tensor  # of the distribution each token was drawn from, in nats; without gradient
 
 
 class Policy(nn.Module):
     """A causal language model whose last hidden state also feeds a value head.
 
-    One trunk serves both: on a CPU two trunks double the cost of every step. The reference is the
-    policy as it was at the start: the trunk without its adapters (LoRA), or a frozen copy (full).
-    Dropout is never active, so that the same texts always get the same opinion.
+    One trunk serves both, unless there is a critic of its own: on a CPU two trunks double the cost
+    of every step. The reference is the policy as it was at the start: the trunk without its
+    adapters (LoRA), a frozen copy (full), or frozen copies of the top layers on the same lower ones
+    (top). Dropout is never active, so that the same texts always get the same opinion.
     """
 
     def __init__(
@@ -74,20 +46,54 @@ class Policy(nn.Module):
         temperature: float,
         seed: int,
         precision: str = "auto",
+        *,
+        top_layers: int = 4,
+        critic: Critic | None = None,
     ) -> None:
+        """Choose what learns.
+
+        Args:
+            model: changed in place.
+            tuning: "lora" small matrices beside every linear map; "full" all weights; "top" the
+                last layers and the norm behind them, on lower layers that are computed once.
+            lora_rank: of the small matrices.
+            temperature: of sampling; every log-probability is at this temperature.
+            seed: of the small matrices.
+            precision: of the matrix products: bf16, fp32, or auto for the faster one.
+            top_layers: how many learn when tuning is "top".
+            critic: with a network of its own; None for a head on the policy's trunk.
+
+        Raises:
+            ValueError: the model can't be tuned in that way.
+        """
         super().__init__()
-        self.temperature = temperature  # of sampling; every log-probability is at this temperature
+        self.temperature = temperature
+        self.tuning = tuning
+        self.precision = precision
+        self.model = model
+        self.critic = critic
+        self.value_head = zero_head(model.config.hidden_size) if critic is None else None
         self.reference: PreTrainedModel | None = None
+        self.reference_top: nn.ModuleList | None = None  # the layers, then the norm
+        self._narrow_output: dict[int, Tensor] = {}
+        if model.get_output_embeddings().bias is not None:
+            raise ValueError("The model's output layer has a bias, which PPO does not know.")
         model.requires_grad_(tuning == "full")
+        decoder = model.get_decoder()
         if tuning == "full":
             self.reference = copy.deepcopy(model).requires_grad_(False)
-            self.model: PreTrainedModel | PeftModel = model
+            freeze_layers(self.reference.get_decoder(), self.dtype)
+        elif tuning == "lora":
+            adapt(decoder, lora_rank, seed, self.dtype)
         else:
-            self.model = _with_adapters(model, lora_rank, seed)
-        self.value_head = nn.Linear(model.config.hidden_size, 1)
-        nn.init.zeros_(self.value_head.weight)
-        nn.init.zeros_(self.value_head.bias)
-        self.precision = precision
+            check_can_be_cut(decoder, top_layers)
+            self.cut = len(decoder.layers) - top_layers
+            top = nn.ModuleList([*decoder.layers[self.cut :], decoder.norm])
+            self.reference_top = copy.deepcopy(top)
+            freeze_layers(self.reference_top, self.dtype)
+            top.requires_grad_(True)
+            for layer in decoder.layers[: self.cut]:
+                freeze_layers(layer, self.dtype)
         self.eval()
 
     @classmethod
@@ -98,142 +104,179 @@ class Policy(nn.Module):
         lora_rank: int = 16,
         temperature: float = 1.0,
         seed: int = 0,
+        *,
+        top_layers: int = 4,
+        critic: Critic | None = None,
+        precision: str = "auto",
     ) -> Self:
-        """The policy in a Hugging Face folder, with fp32 master weights."""
+        """The policy in a Hugging Face folder, with fp32 master weights of what learns."""
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        return cls(model, tuning, lora_rank, temperature, seed)
+        return cls(
+            model,
+            tuning,
+            lora_rank,
+            temperature,
+            seed,
+            precision,
+            top_layers=top_layers,
+            critic=critic,
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the matrix products."""
+        wanted = (
+            has_fast_bf16(self.model.device)
+            if self.precision == "auto"
+            else self.precision == "bf16"
+        )
+        return torch.bfloat16 if wanted else torch.float32
 
     def forward(self, texts: Texts) -> Opinion:
-        """The policy's opinion of some answers, with gradient where it is switched on."""
-        return self._opinion(self.causal_lm, texts)
+        """The policy's and the critic's opinion of some answers, with gradient where it is on."""
+        hidden = self._before_each_token(texts)  # (B, T, H)
+        logprobs, entropy = self._statistics(self.model, hidden, texts)
+        return Opinion(logprobs, self._values(hidden, texts), entropy)
 
     @torch.no_grad()
     def reference_logprobs(self, texts: Texts) -> Tensor:
         """Log-probabilities of the sampled tokens under the frozen reference, (B, T), in nats."""
         if self.reference is not None:
-            return self._opinion(self.reference, texts).logprobs
-        assert isinstance(self.model, PeftModel)
-        with self.model.disable_adapter():
-            return self._opinion(self.causal_lm, texts).logprobs
+            hidden = self._states(self.reference.get_decoder(), texts)
+            return self._statistics(self.reference, hidden, texts)[0]
+        if self.reference_top is not None:
+            hidden = self._top(texts, self.reference_top[:-1], self.reference_top[-1])
+        else:
+            with switched_off(self.model):
+                hidden = self._states(self.model.get_decoder(), texts)
+        return self._statistics(self.model, hidden, texts)[0]
+
+    @torch.no_grad()
+    def prepared(self, texts: Texts) -> Texts:
+        """The texts with what the frozen lower layers make of them, where there are such layers."""
+        if self.tuning != "top" or texts.lower is not None:
+            return texts
+        ids, mask = _joined(texts)
+        with self.autocast():
+            return texts._replace(lower=below(self.model.get_decoder(), self.cut, ids, mask))
 
     @property
     def causal_lm(self) -> PreTrainedModel:
         """The language model itself, with adapters in its layers if there are any."""
-        model = self.model
-        return model.get_base_model() if isinstance(model, PeftModel) else model
+        return self.model
 
     def trunk_parameters(self) -> list[nn.Parameter]:
+        """What training changes of the language model."""
         return [weight for weight in self.model.parameters() if weight.requires_grad]
+
+    def critic_parameters(self) -> list[nn.Parameter]:
+        """What training changes of the critic alone."""
+        critic = self.critic or self.value_head
+        assert critic is not None
+        return list(critic.parameters())
 
     @torch.no_grad()
     def sequence_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
         """Log-probability of every token after the first of each sequence, at temperature 1."""
         texts = Texts.of([ids[:1] for ids in sequences], [ids[1:] for ids in sequences])
         temperature, self.temperature = self.temperature, 1.0
-        logprobs = self(texts).logprobs
+        logprobs, _ = self._statistics(self.model, self._before_each_token(texts), texts)
         self.temperature = temperature
         return [row[keep].tolist() for row, keep in zip(logprobs, texts.mask, strict=True)]
 
     @torch.no_grad()
     def merged_weights(self) -> Iterator[tuple[str, Tensor]]:
         """Every weight under its Hugging Face name, adapters added in; tied ones once."""
-        layers = dict(self.causal_lm.named_modules())
-        for name, weight in self.causal_lm.named_parameters():
-            if ".lora_" in name:
-                continue
-            layer = layers[name.split(".base_layer.")[0]] if ".base_layer." in name else None
-            if isinstance(layer, LoraLayer) and name.endswith(".weight"):
-                weight = weight + layer.get_delta_weight(ADAPTER)
-            yield name.replace(".base_layer.", "."), weight.detach()
+        for name, weight in self.model.named_parameters():
+            if ".lora_" not in name:
+                yield name, weight.detach()
+        for name, layer in self.model.named_modules():
+            if isinstance(layer, FrozenLinear):
+                yield f"{name}.weight", layer.weight_now()
+                if layer.bias is not None:
+                    yield f"{name}.bias", layer.bias
 
     def save_weights(self, folder: Path, dtype: torch.dtype) -> None:
         """Write the merged weights alone, for an engine to load."""
         weights = {name: weight.to(dtype) for name, weight in self.merged_weights()}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
+    @torch.no_grad()
     def save_model(self, folder: Path, parent: Path) -> None:
-        """Write the merged weights as a model folder like the parent's, tokenizer included."""
+        """Write the merged weights as a model folder like the parent's, tokenizer included.
+
+        Adapters are added to the parent's own weights, which may be more exact than those here.
+        """
         model = AutoModelForCausalLM.from_pretrained(parent)
-        model.load_state_dict(dict(self.merged_weights()), strict=False)
+        own = dict(self.model.named_parameters())
+        model.load_state_dict({n: w for n, w in own.items() if ".lora_" not in n}, strict=False)
+        for name, layer in self.model.named_modules():
+            if isinstance(layer, AdaptedLinear):
+                weight = model.get_submodule(name).weight
+                weight.copy_(weight.float() + layer.delta())
         model.save_pretrained(folder)
         AutoTokenizer.from_pretrained(parent).save_pretrained(folder)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Run matrix products in bf16 where that is faster; sums and losses stay in fp32."""
-        return autocast(self.value_head.weight.device, self.precision)
+        return autocast(self.model.device, self.precision)
 
-    def _opinion(self, model: PreTrainedModel, texts: Texts) -> Opinion:
-        hidden = self._before_each_token(model, texts)  # (B, T, H)
-        logprobs, entropy = self._token_statistics(model, hidden[texts.mask], texts)  # (N,) each
-        values = self.value_head(hidden.float()).squeeze(-1) * texts.mask
-        return Opinion(_unpacked(logprobs, texts.mask), values, _unpacked(entropy, texts.mask))
-
-    def _before_each_token(self, model: PreTrainedModel, texts: Texts) -> Tensor:
+    def _before_each_token(self, texts: Texts) -> Tensor:
         """The last hidden state from which each token of the answers was drawn, (B, T, H)."""
-        mask = torch.cat([texts.prompt_mask, texts.mask], dim=1).long()
+        decoder = self.model.get_decoder()
+        if self.tuning == "top":
+            return self._top(texts, decoder.layers[self.cut :], decoder.norm)
+        return self._states(decoder, texts)
+
+    def _states(self, decoder: PreTrainedModel, texts: Texts) -> Tensor:
+        ids, mask = _joined(texts)
         with self.autocast():
-            output = model.get_decoder()(
-                input_ids=torch.cat([texts.prompts, texts.responses], dim=1),
+            output = decoder(
+                input_ids=ids,
                 attention_mask=mask,
                 position_ids=(mask.cumsum(1) - 1).clamp(min=0),
                 use_cache=False,
             )
         return output.last_hidden_state[:, texts.prompts.shape[1] - 1 : -1]
 
-    def _token_statistics(
+    def _top(self, texts: Texts, layers: nn.ModuleList, norm: nn.Module) -> Tensor:
+        lower = self.prepared(texts).lower
+        _, mask = _joined(texts)
+        with self.autocast():
+            hidden = above(self.model.get_decoder(), layers, norm, lower, mask)
+        return hidden[:, texts.prompts.shape[1] - 1 : -1]
+
+    def _statistics(
         self, model: PreTrainedModel, hidden: Tensor, texts: Texts
     ) -> tuple[Tensor, Tensor]:
-        """Log-probability and entropy for each of N tokens, never all N x vocabulary at once."""
-        head = model.get_output_embeddings()
-        tokens = texts.responses[texts.mask]
-        parts = []
-        for some, their in zip(
-            hidden.split(TOKENS_AT_ONCE), tokens.split(TOKENS_AT_ONCE), strict=True
-        ):
-            if torch.is_grad_enabled():  # recompute the logits backwards instead of keeping them
-                parts.append(checkpoint(self._from_logits, head, some, their, use_reentrant=False))
-            else:
-                parts.append(self._from_logits(head, some, their))
-        logprobs, entropies = zip(*parts, strict=True)
-        return torch.cat(logprobs), torch.cat(entropies)
+        """Log-probabilities and entropies of the answers' tokens, (B, T) each."""
+        logprobs, entropy = token_statistics(
+            hidden[texts.mask],
+            self._output_weight(model),
+            texts.responses[texts.mask],
+            self.temperature,
+            self.dtype,
+        )
+        return unpacked(logprobs, texts.mask), unpacked(entropy, texts.mask)
 
-    def _from_logits(self, head: nn.Module, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-        with self.autocast():
-            logits = head(hidden)  # (n, V)
-        scaled = logits.float() / self.temperature
-        total = scaled.logsumexp(-1)
-        logprobs = scaled.gather(-1, tokens[:, None]).squeeze(-1) - total
-        if torch.is_grad_enabled():
-            return logprobs, torch.zeros_like(logprobs)  # a second pass over V, for a figure only
-        probabilities = (scaled - total[:, None]).exp_()
-        return logprobs, total - (probabilities * scaled).sum(-1)
+    def _output_weight(self, model: PreTrainedModel) -> Tensor:
+        """Of the output layer, (V, H); one that never changes is made narrow only once."""
+        weight = model.get_output_embeddings().weight
+        if weight.requires_grad:
+            return weight
+        if weight.data_ptr() not in self._narrow_output:
+            self._narrow_output[weight.data_ptr()] = weight.detach().to(self.dtype)
+        return self._narrow_output[weight.data_ptr()]
 
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
+    def _values(self, hidden: Tensor, texts: Texts) -> Tensor:
+        if self.critic is not None:
+            with self.autocast():
+                return self.critic(texts)
+        assert self.value_head is not None
+        return self.value_head(hidden.float()).squeeze(-1) * texts.critic_mask
 
 
-def _with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
-    """The model with low-rank adapters on all linear layers; they change nothing yet."""
-    settings = LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-    with _seeded(seed):
-        return get_peft_model(model, settings, adapter_name=ADAPTER)
-
-
-def _padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, (B, longest), padded on the right."""
-    longest = max(map(len, sequences))
-    ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in sequences])
-    lengths = torch.tensor([len(row) for row in sequences])
-    return ids, torch.arange(longest)[None] < lengths[:, None]
-
-
-def _unpacked(values: Tensor, mask: Tensor) -> Tensor:
-    """N values of the real tokens back in their places, (B, T), zero on padding."""
-    empty = torch.zeros(mask.shape, dtype=values.dtype, device=values.device)
-    return empty.masked_scatter(mask, values)
+def _joined(texts: Texts) -> tuple[Tensor, Tensor]:
+    """Prompt and answer in one row, and the mask of both as numbers, (B, P + T)."""
+    ids = torch.cat([texts.prompts, texts.responses], dim=1)
+    return ids, torch.cat([texts.prompt_mask, texts.mask], dim=1).long()

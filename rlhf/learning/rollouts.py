@@ -1,6 +1,6 @@
 """Sampling answers with the current policy, and freezing what everyone thought of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol, Self
 
@@ -10,13 +10,18 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.generation.prompts import encode
 from rlhf.generation.protocol import Generated, Generator, Message, Sampling
-from rlhf.learning.policy import Policy, Texts
+from rlhf.learning.minibatches import parts
+from rlhf.learning.policy import Opinion, Policy
+from rlhf.learning.processes import ALONE, Crew
+from rlhf.learning.settings import PPOTraining
+from rlhf.learning.texts import Texts, unpacked
 
 Conversation = list[Message]
 Score = Callable[[Sequence[Conversation], Sequence[str]], Sequence[float]]
 """How much people would like each answer; PPO does not know where the number comes from."""
 
 LARGEST_SEED = 2**31
+PHRASE = 3  # words whose repetition is counted
 
 
 class PolicyGenerator(Generator, Protocol):
@@ -38,12 +43,20 @@ class Rollout:
     values: Tensor  # (B, T) of the old critic
     entropy: Tensor  # (B, T)
     ref_logprobs: Tensor  # (B, T)
+    sampled_logprobs: Tensor  # (B, T) as the engine told them; the trainer's where it did not
     engine_gap: float  # mean |log-probability of the trainer - of the engine|; NaN if not told
+    repetition: float  # share of repeated word triples
+    live: Opinion | None  # of all rows, with its graph, where the first step needs no other
 
     @property
     def mask(self) -> Tensor:
         """(B, T), true on sampled tokens, the end-of-sequence token among them."""
         return self.texts.mask
+
+    @property
+    def critic_mask(self) -> Tensor:
+        """(B, T), true where the critic was asked."""
+        return self.texts.critic_mask
 
     @property
     def log_ratio(self) -> Tensor:
@@ -58,7 +71,7 @@ class Rollout:
         for name, value in part.items():
             if isinstance(value, Tensor):
                 part[name] = value[rows][:, :width] if value.ndim == 2 else value[rows]
-        return replace(self, **part | {"texts": texts})
+        return replace(self, **part | {"texts": texts, "live": None})
 
 
 @dataclass(frozen=True)
@@ -88,27 +101,42 @@ def generate(
 
 @torch.no_grad()
 def freeze(
+    config: PPOTraining,
     policy: Policy,
     tokenizer: PreTrainedTokenizerBase,
     conversations: Sequence[Conversation],
     answers: Sequence[Generated],
     scores: Sequence[float],
-    minibatch_size: int,
+    crew: Crew = ALONE,
 ) -> Rollout:
     """What the old policy, the critic and the reference think of the answers they are about.
 
-    The policy is asked in the same minibatches in which it is first trained. A matrix product
-    may round differently for another number of rows; asked like this the first ratio is 1 exactly.
+    The policy is asked in the same passes in which it is first trained. A matrix product may
+    round differently for another number of rows; asked like this the first ratio is 1 exactly.
+    Where the first step is about all answers in one pass, the pass itself is kept for it.
     """
     prompts = [encode(tokenizer, conversation) for conversation in conversations]
-    texts = Texts.of(prompts, [answer.token_ids for answer in answers])
-    width = texts.mask.shape[1]
-    opinions, references = [], []
-    for rows in in_order(len(answers), minibatch_size):
+    tokens = [answer.token_ids for answer in answers]
+    texts = with_lower(policy, Texts.of(prompts, tokens, config.asked_after_end), config)
+    empty = torch.zeros(texts.mask.shape)
+    logprobs, values, entropy, references = (empty.clone() for _ in range(4))
+    passes = [
+        part
+        for rows in torch.arange(len(answers)).split(config.minibatch_size)
+        for part in passes_of(config, crew, rows, texts)
+    ]
+    live = None
+    for rows in passes:
         part = texts.rows(rows)
-        opinions.append([_widened(figure, width) for figure in policy(part)])
-        references.append(_widened(policy.reference_logprobs(part), width))
-    logprobs, values, entropy = (torch.cat(parts) for parts in zip(*opinions, strict=True))
+        with torch.set_grad_enabled(len(rows) == len(answers) == config.batch_size):
+            opinion = policy(part)
+        width = part.mask.shape[1]
+        for whole, figure in zip((logprobs, values, entropy), opinion, strict=True):
+            whole[rows, :width] = figure.detach()
+        references[rows, :width] = policy.reference_logprobs(part)
+        live = opinion if opinion.logprobs.requires_grad else None
+    logprobs, values, entropy, references = crew.total(logprobs, values, entropy, references)
+    sampled, gap = _told(answers, logprobs, texts.mask)
     return Rollout(
         texts=texts,
         scores=torch.tensor(scores, dtype=torch.float32),
@@ -116,15 +144,45 @@ def freeze(
         logprobs=logprobs,
         values=values,
         entropy=entropy,
-        ref_logprobs=torch.cat(references),
-        engine_gap=_engine_gap(answers, logprobs, texts.mask),
+        ref_logprobs=references,
+        sampled_logprobs=sampled,
+        engine_gap=gap,
+        repetition=repetition(answers),
+        live=live,
     )
 
 
-def in_order(count: int, size: int) -> Iterator[slice]:
-    """Rows 0 to count in slices of a minibatch each."""
-    for start in range(0, count, size):
-        yield slice(start, start + size)
+def with_lower(policy: Policy, texts: Texts, config: PPOTraining) -> Texts:
+    """The texts with what frozen lower layers make of them, for all passes over them."""
+    if policy.tuning != "top":
+        return texts
+    ids = texts.prompts.shape[1] + texts.responses.shape[1]
+    lower: Tensor | None = None
+    for rows in parts(torch.arange(len(texts.mask)), texts.lengths, config.tokens_per_pass):
+        part = policy.prepared(texts.rows(rows)).lower
+        assert part is not None
+        if lower is None:
+            lower = torch.zeros(len(texts.mask), ids, part.shape[-1], dtype=part.dtype)
+        first = int(texts.prompt_mask[rows].int().argmax(1).min())
+        lower[rows, first : first + part.shape[1]] = part
+    return texts._replace(lower=lower)
+
+
+def passes_of(config: PPOTraining, crew: Crew, rows: Tensor, texts: Texts) -> list[Tensor]:
+    """The rows of a step that this process computes, pass by pass."""
+    mine = crew.share(rows, config.answers_per_prompt)
+    return parts(mine, texts.lengths, config.tokens_per_pass, config.answers_per_prompt)
+
+
+def repetition(answers: Sequence[Generated]) -> float:
+    """Share of the word triples that stand in the same answer already, 0 to 1, over all answers."""
+    triples = repeated = 0
+    for answer in answers:
+        words = answer.text.split()
+        phrases = [tuple(words[i : i + PHRASE]) for i in range(len(words) - PHRASE + 1)]
+        triples += len(phrases)
+        repeated += len(phrases) - len(set(phrases))
+    return repeated / triples if triples else 0.0
 
 
 def seeds_for(seed: int, update: int, count: int) -> list[int]:
@@ -134,7 +192,7 @@ def seeds_for(seed: int, update: int, count: int) -> list[int]:
 
 
 def prompts_for(seed: int, update: int, count: int, available: int) -> list[int]:
-    """Positions of the prompts of one update: shuffled anew every time all have been seen."""
+    """Positions of `count` prompts of one update: shuffled anew every time all have been seen."""
     chosen = []
     for position in range(update * count, (update + 1) * count):
         epoch, place = divmod(position, available)
@@ -143,14 +201,10 @@ def prompts_for(seed: int, update: int, count: int, available: int) -> list[int]
     return chosen
 
 
-def _widened(figures: Tensor, width: int) -> Tensor:
-    """(b, t) with zeros added on the right up to (b, width)."""
-    return torch.nn.functional.pad(figures, (0, width - figures.shape[1]))
-
-
-def _engine_gap(answers: Sequence[Generated], logprobs: Tensor, mask: Tensor) -> float:
+def _told(answers: Sequence[Generated], logprobs: Tensor, mask: Tensor) -> tuple[Tensor, float]:
+    """What the engine said of its tokens, (B, T), and how far the trainer is from it."""
     told = [answer.logprobs for answer in answers if answer.logprobs is not None]
     if len(told) < len(answers):
-        return float("nan")
-    engine = torch.tensor([logprob for row in told for logprob in row])
-    return (engine - logprobs[mask]).abs().mean().item()
+        return logprobs, float("nan")
+    engine = unpacked(torch.tensor([logprob for row in told for logprob in row]), mask)
+    return engine, (engine - logprobs)[mask].abs().mean().item()

@@ -33,21 +33,33 @@ class RunningScale:
         return sqrt(self.squares / self.count) if self.squares > 0 else 1.0
 
 
-def adjusted_scores(
-    scores: Tensor, ended: Tensor, divisor: float, clip: float, missing_eos_penalty: float
-) -> Tensor:
-    """Scores as the policy is paid: scaled, bounded, and less for an answer that was cut.
+def adjusted_scores(scores: Tensor, ended: Tensor, lengths: Tensor, pay: "Pay") -> Tensor:
+    """Scores as the policy is paid: scaled, bounded, less for length and for being cut.
 
     Args:
         scores: (B,).
         ended: (B,), whether the answer ended by itself.
-        divisor: standard deviation to divide by, 1 to leave the scale alone.
-        clip: largest score that counts, either way; 0 all.
-        missing_eos_penalty: subtracted last, so that clipping does not hide it.
+        lengths: tokens of the answers, (B,).
+        pay: the rules.
 
     Returns:
         (B,).
     """
-    scaled = scores / divisor
-    bounded = scaled.clamp(-clip, clip) if clip else scaled
-    return torch.where(ended, bounded, bounded - missing_eos_penalty)
+    scaled = (scores - pay.centre) / pay.divisor
+    bounded = scaled.clamp(-pay.clip, pay.clip) if pay.clip else scaled
+    paid = bounded - pay.length_penalty * lengths
+    if pay.replace_cut and pay.missing_eos_penalty:
+        return torch.where(ended, paid, torch.full_like(paid, -pay.missing_eos_penalty))
+    return torch.where(ended, paid, paid - pay.missing_eos_penalty)
+
+
+@dataclass(frozen=True)
+class Pay:
+    """What is done to scores, in the order of the fields."""
+
+    centre: float = 0.0  # taken off
+    divisor: float = 1.0  # standard deviation to divide by
+    clip: float = 0.0  # largest score that counts, either way; 0 all
+    length_penalty: float = 0.0  # taken for every token
+    missing_eos_penalty: float = 0.0  # taken last from an answer that was cut, so nothing hides it
+    replace_cut: bool = False  # such an answer gets the negative penalty instead of its score

@@ -9,6 +9,7 @@ from rlhf.generation.engine import VllmEngine, WeightsDiffer
 from rlhf.generation.protocol import Sampling
 from rlhf.learning.policy import Policy
 from rlhf.learning.rollouts import freeze, generate
+from rlhf.learning.settings import PPOTraining
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
@@ -50,7 +51,7 @@ def test_engine_and_trainer_give_a_sampled_token_nearly_the_same_probability(
 ):
     answers = generate(engine, [QUESTION] * 4, [1, 2, 3, 4], 24, 1.0)
     tokenizer = AutoTokenizer.from_pretrained(real_model)
-    seen = freeze(policy, tokenizer, [QUESTION] * 4, answers, [0.0] * 4, 4)
+    seen = freeze(PPOTraining(), policy, tokenizer, [QUESTION] * 4, answers, [0.0] * 4)
     assert seen.engine_gap < 0.1
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from rlhf.learning.advantages import (
     generalized_advantages,
     last_real,
+    leave_one_out,
     masked_mean,
     shaped_rewards,
     whiten,
@@ -112,3 +113,21 @@ def test_trusting_the_critic_only_looks_one_token_ahead():
     advantages, _ = generalized_advantages(rewards, values, mask, gamma=0.5, lam=0.0)
     following = torch.cat([values[:, 1:], torch.zeros(1, 1)], dim=1)
     assert torch.allclose(advantages, rewards + 0.5 * following - values)
+
+
+def test_an_answer_is_compared_with_the_others_to_its_prompt_and_with_no_other():
+    ahead = leave_one_out(torch.tensor([1.0, 2.0, 6.0, 100.0, 100.0, 103.0]), 3)
+    assert ahead.tolist() == [-3.0, -1.5, 4.5, -1.5, -1.5, 3.0]
+
+
+@given(st.lists(st.floats(-50, 50, width=32), min_size=4, max_size=4))
+def test_what_answers_are_ahead_of_each_other_adds_up_to_nothing(scores):
+    ahead = leave_one_out(torch.tensor(scores), 4)
+    assert ahead.sum().item() == pytest.approx(0, abs=1e-3)
+    assert torch.allclose(leave_one_out(torch.tensor(scores) + 7, 4), ahead, atol=1e-3)
+
+
+def test_the_score_can_be_paid_one_place_behind_the_answer():
+    mask, paid = torch.tensor([[True, True, False]]), torch.tensor([[True, True, True]])
+    rewards = shaped_rewards(torch.tensor([5.0]), torch.zeros(1, 3), mask, 0.1, paid)
+    assert rewards.tolist() == [[0.0, 0.0, 5.0]]

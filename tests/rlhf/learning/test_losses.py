@@ -1,5 +1,7 @@
 """The clipped losses and the estimators of divergence, by their properties."""
 
+import math
+
 import pytest
 import torch
 
@@ -7,10 +9,12 @@ from rlhf.learning.losses import (
     KL_ESTIMATORS,
     clip_fraction,
     explained_variance,
+    importance,
     kl_k1,
     kl_k2,
     kl_k3,
     policy_loss,
+    preference_loss,
     value_loss,
 )
 
@@ -105,3 +109,46 @@ def test_explained_variance_is_one_for_a_perfect_critic_and_zero_for_a_constant_
     returns, mask = torch.tensor([[1.0, 2.0, 3.0]]), torch.ones(1, 3).bool()
     assert explained_variance(returns, returns, mask).item() == pytest.approx(1)
     assert explained_variance(torch.ones(1, 3), returns, mask).item() == pytest.approx(0)
+
+
+def test_a_wider_clip_upwards_lets_good_tokens_go_further_and_bad_ones_not():
+    old, now = torch.zeros(1, 2), torch.tensor([[1.25, 0.75]]).log()
+    good, mask = torch.ones(1, 2), torch.ones(1, 2, dtype=torch.bool)
+    assert policy_loss(now, old, good, mask, 0.2).item() == pytest.approx(-(1.2 + 0.75) / 2)
+    assert policy_loss(now, old, good, mask, 0.2, clip_high=0.28).item() == pytest.approx(
+        -(1.25 + 0.75) / 2
+    )
+    assert clip_fraction(now, old, mask, 0.2).item() == 1
+    assert clip_fraction(now, old, mask, 0.2, 0.28).item() == 0.5
+
+
+def test_dual_clip_bounds_what_one_bad_token_can_ask_and_changes_nothing_else():
+    old, now = torch.zeros(1, 2), torch.tensor([[50.0, 50.0]]).log()
+    advantages, mask = torch.tensor([[-1.0, 1.0]]), torch.ones(1, 2, dtype=torch.bool)
+    assert policy_loss(now, old, advantages, mask, 0.2).item() == pytest.approx((50 - 1.2) / 2)
+    bounded = policy_loss(now, old, advantages, mask, 0.2, dual_clip=3.0)
+    assert bounded.item() == pytest.approx((3 - 1.2) / 2)
+
+
+def test_weights_of_importance_are_the_ratio_to_what_sampled_up_to_the_cap():
+    frozen, engine = torch.tensor([[2.0, 0.5, 9.0]]).log(), torch.zeros(1, 3)
+    mask = torch.tensor([[True, True, True]])
+    assert importance(frozen, engine, mask, cap=2.5).tolist() == [
+        [pytest.approx(2.0), pytest.approx(0.5), pytest.approx(2.5)]
+    ]
+
+
+def test_importance_makes_stale_samples_estimate_the_present_policy():
+    """E over q of (p/q) x = E over p of x: exact for a distribution that can be summed."""
+    p, q = torch.tensor([[0.7, 0.2, 0.1]]), torch.tensor([[0.4, 0.4, 0.2]])
+    worth = torch.tensor([1.0, 5.0, -2.0])
+    weights = importance(p.log(), q.log(), torch.ones(1, 3, dtype=torch.bool), cap=10.0)
+    assert (q * weights * worth).sum().item() == pytest.approx((p * worth).sum().item())
+
+
+def test_of_two_answers_the_better_one_becomes_likelier_and_equal_ones_teach_nothing():
+    leads = torch.zeros(4, requires_grad=True)
+    loss = preference_loss(leads, torch.tensor([1.0, 3.0, 2.0, 2.0]))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2) / 2)
+    assert leads.grad.tolist() == [pytest.approx(0.25), pytest.approx(-0.25), 0.0, 0.0]

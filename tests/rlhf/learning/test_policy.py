@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from rlhf.learning.policy import Policy, Texts
+from rlhf.learning.policy import Policy
+from rlhf.learning.texts import Texts
 from tests.tiny_model import make_tiny_model
 
 PROMPTS = [[5, 6, 7, 8], [9, 10], [11, 12, 13]]
@@ -105,7 +106,7 @@ def test_splitting_the_vocabulary_work_changes_neither_value_nor_gradient(policy
         return list(torch.autograd.grad(policy(texts).logprobs.sum(), policy.trunk_parameters()))
 
     whole = gradient()
-    monkeypatch.setattr("rlhf.learning.policy.TOKENS_AT_ONCE", 3)
+    monkeypatch.setattr("rlhf.learning.output.TOKENS_AT_ONCE", 3)
     for one, other in zip(whole, gradient(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from rlhf.learning import __main__ as program
+from rlhf.learning.inputs import Start, scorer_for
 from tests.tiny_model import make_tiny_model
 
 SETTINGS = {
@@ -45,7 +46,7 @@ def tiny(tmp_path_factory) -> Path:
 def directory(tmp_path, tiny, monkeypatch) -> Path:
     """A run that is ready to start, whose scorer likes long answers."""
 
-    def likes_length(start: program.Start, tokenizer: object) -> object:
+    def likes_length(start: Start, tokenizer: object) -> object:
         return lambda conversations, responses: [len(text) / 10 for text in responses]
 
     monkeypatch.setattr(program, "scorer_for", likes_length)
@@ -187,7 +188,7 @@ def test_padding_that_looks_like_the_end_is_refused(tiny):
     tokenizer = AutoTokenizer.from_pretrained(tiny)
     tokenizer.pad_token = tokenizer.eos_token
     with pytest.raises(ValueError, match="pads with its end-of-sequence token"):
-        program.scorer_for(program.Start(tiny, tiny), tokenizer)
+        scorer_for(Start(tiny, tiny), tokenizer)
 
 
 @pytest.mark.slow

@@ -1,0 +1,216 @@
+"""What a run is given, read and checked before anything is computed."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import AutoConfig, PreTrainedTokenizerBase
+
+from rewardmodel.learning.program import say
+from rewardmodel.learning.rundirectory import RunDirectory
+from rlhf.generation.prompts import encode
+from rlhf.learning.critic import Critic
+from rlhf.learning.policy import Policy
+from rlhf.learning.pretraining import Reminder
+from rlhf.learning.processes import Crew
+from rlhf.learning.rollouts import Conversation, PolicyGenerator, Score
+from rlhf.learning.settings import MODES, Mode, PPOTraining
+
+VALIDATION = 16  # training prompts that only choose the best checkpoint, at most a quarter of all
+
+
+@dataclass(frozen=True)
+class Start:
+    """The part of config.json that is not about the algorithm."""
+
+    model: Path  # folder of the parent policy
+    reward_model: Path  # folder of the scorer's artifact
+    mode: Mode = "default"  # the settings that hold where config.json names none
+    generator: Literal["vllm", "transformers"] = "vllm"
+    top_p: float = 1.0  # probability mass of the tokens that may be drawn; PPO needs all of it
+    test_samples: int = 4  # answers per test prompt before and after; more make the gain surer
+
+    def __post_init__(self) -> None:
+        if self.generator not in ("vllm", "transformers"):
+            raise ValueError(f"generator={self.generator!r} must be 'vllm' or 'transformers'.")
+        if self.mode not in MODES:
+            raise ValueError(f"mode={self.mode!r} must be one of {', '.join(MODES)}.")
+        if self.top_p != 1:
+            raise ValueError(
+                f"top_p={self.top_p} must be 1: PPO compares probabilities of the whole "
+                "distribution, and those of a cut one would bias every step."
+            )
+        if self.test_samples < 1:
+            raise ValueError(f"test_samples={self.test_samples} must be at least 1.")
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The conversations of a run, by what they are for."""
+
+    train: list[Conversation]
+    validation: list[Conversation]  # of the training prompts, kept to choose a checkpoint by
+    test: list[Conversation]
+    test_ids: list[int]
+    left_out: int  # longer than max_prompt_tokens
+
+
+def settings(config: dict[str, Any]) -> tuple[Start, PPOTraining]:
+    """Both parts of config.json.
+
+    Raises:
+        ValueError: a setting is unknown, missing or out of its range.
+    """
+    known = {name.name for part in (Start, PPOTraining) for name in fields(part)}
+    if config.get("program", "ppo") != "ppo":
+        raise ValueError(f"config.json is for the program {config['program']!r}, not for ppo.")
+    if unknown := config.keys() - known - {"program"}:
+        raise ValueError(f"config.json has settings that PPO does not know: {sorted(unknown)}.")
+    for needed in ("model", "reward_model"):
+        if not Path(config.get(needed, "")).joinpath("config.json").is_file():
+            raise ValueError(f"config.json must name a folder with a {needed} in {needed!r}.")
+    mine = {f.name: config[f.name] for f in fields(Start) if f.name in config}
+    algorithm = {f.name: config[f.name] for f in fields(PPOTraining) if f.name in config}
+    paths = {name: Path(config[name]) for name in ("model", "reward_model")}
+    try:
+        start = Start(**mine | paths)
+        return start, PPOTraining(**MODES[start.mode] | algorithm)
+    except TypeError as error:
+        raise ValueError(f"config.json has a setting of a wrong type: {error}.") from error
+
+
+def read_prompts(
+    directory: RunDirectory,
+    start: Start,
+    config: PPOTraining,
+    tokenizer: PreTrainedTokenizerBase,
+) -> Prompts:
+    """The prompts that fit.
+
+    Raises:
+        ValueError: none to train on, fewer than two to test on, or one beyond the context.
+    """
+    model = AutoConfig.from_pretrained(start.model)
+    context = model.max_position_embeddings
+    kept: dict[str, list[tuple[int, Conversation]]] = {"train": [], "test": []}
+    left_out = 0
+    for number, row in directory.rows():
+        conversation, split = row.get("prompt"), row.get("split")
+        if not conversation or split not in kept:
+            raise ValueError(f"data.jsonl line {number} lacks a prompt or its split; mend it.")
+        length = len(encode(tokenizer, conversation))
+        if length + config.max_response_tokens > context:
+            raise ValueError(
+                f"The prompt of data.jsonl line {number} has {length} tokens, which with "
+                f"{config.max_response_tokens} of an answer exceeds the model's context of "
+                f"{context}; shorten it or leave it out."
+            )
+        if length > config.max_prompt_tokens:
+            left_out += 1
+        else:
+            kept[split].append((int(row.get("id", number)), conversation))
+    if left_out:
+        say(f"{left_out} prompts are longer than {config.max_prompt_tokens} tokens: left out.")
+    if not kept["train"]:
+        raise ValueError("There is no prompt to train on; add rows with the split 'train'.")
+    if len(kept["test"]) < 2:
+        raise ValueError("There are fewer than 2 prompts to test on; mark rows with 'test'.")
+    aside = min(VALIDATION, len(kept["train"]) // 4) if config.evaluate_every else 0
+    train = [prompt for _, prompt in kept["train"]]
+    return Prompts(
+        train=train[aside:],
+        validation=train[:aside],
+        test=[prompt for _, prompt in kept["test"]],
+        test_ids=[number for number, _ in kept["test"]],
+        left_out=left_out,
+    )
+
+
+def scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Score:
+    """The reward model as a function.
+
+    Raises:
+        ValueError: its tokenizer or template is not the policy's, or padding looks like the end.
+    """
+    from rewardmodel.learning.artifact import load_scorer  # tests bring scorers of their own
+
+    if tokenizer.pad_token_id == tokenizer.eos_token_id:
+        raise ValueError(
+            "The policy's tokenizer pads with its end-of-sequence token, so ends would be "
+            "mistaken for padding; give it a padding token of its own."
+        )
+    scorer = load_scorer(start.reward_model)
+    scorer.check_matches(tokenizer)
+    return scorer.score
+
+
+def policy_for(start: Start, config: PPOTraining) -> Policy:
+    """The parent as a policy in training, with its critic."""
+    critic = None
+    if config.critic == "separate" and config.value_start == "reward_model":
+        critic = Critic.of_reward_model(start.reward_model)
+    elif config.critic == "separate":
+        from transformers import AutoModelForCausalLM
+
+        critic = Critic.new(AutoModelForCausalLM.from_pretrained(start.model, dtype="float32"))
+    return Policy.load(
+        start.model,
+        config.tuning,
+        config.lora_rank,
+        config.temperature,
+        config.seed,
+        top_layers=config.top_layers,
+        critic=critic,
+    )
+
+
+def generator_for(
+    start: Start,
+    config: PPOTraining,
+    policy: Policy,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Prompts,
+) -> PolicyGenerator:
+    """The engine that samples.
+
+    Raises:
+        ValueError: the engine has no weights of its own but is to sample while they are trained.
+    """
+    if start.generator == "transformers":
+        from rlhf.generation.local import TransformersGenerator
+
+        if config.one_step_stale:
+            raise ValueError(
+                "one_step_stale needs an engine with weights of its own; set generator to vllm."
+            )
+        return TransformersGenerator(policy.causal_lm, tokenizer)
+    from rlhf.generation.engine import VllmEngine  # importing vLLM takes seconds
+
+    everything = prompts.train + prompts.validation + prompts.test
+    longest = max(len(encode(tokenizer, prompt)) for prompt in everything)
+    return VllmEngine(start.model, max(longest + config.max_response_tokens, 128))
+
+
+def reminder_for(
+    directory: RunDirectory, config: PPOTraining, tokenizer: PreTrainedTokenizerBase, crew: Crew
+) -> Reminder | None:
+    """The texts of pretraining.jsonl, where they are to be kept in mind.
+
+    Raises:
+        ValueError: they are, and are not there.
+    """
+    if not config.pretrain_coef:
+        return None
+    path = directory.path / "pretraining.jsonl"
+    if not path.exists():
+        raise ValueError(
+            f"pretrain_coef={config.pretrain_coef} needs texts in pretraining.jsonl, one "
+            '{"text": ...} a line; write them or set it to 0.'
+        )
+    lines = path.read_text(encoding="utf-8").splitlines()
+    texts = [str(json.loads(line).get("text", "")) for line in lines if line.strip()]
+    longest = config.max_prompt_tokens
+    return Reminder(
+        texts, tokenizer, config.pretrain_coef, config.minibatch_size, longest, config.seed, crew
+    )

@@ -1,0 +1,163 @@
+"""Everything that changes while a policy is trained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+
+from rewardmodel.learning.checkpoints import load_state, save_state
+from rlhf.generation.protocol import Generated
+from rlhf.learning.adapters import weights_changed
+from rlhf.learning.policy import Policy
+from rlhf.learning.processes import ALONE, Crew
+from rlhf.learning.scores import RunningScale
+from rlhf.learning.settings import PPOTraining
+
+ADAM_EPSILON = 1e-5  # of the reference; PyTorch's 1e-8 makes the first steps several times larger
+LOST_STEPS = 10  # non-finite steps in a row after which the run is beyond recovery
+
+
+class Learner:
+    """A policy with its optimiser, its averages and its place in the run.
+
+    Saved and loaded bit for bit. All randomness follows from the seed and the number of the
+    update, so there is no other state.
+    """
+
+    def __init__(self, config: PPOTraining, policy: Policy, crew: Crew = ALONE) -> None:
+        self.config = config
+        self.policy = policy
+        self.crew = crew
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": policy.trunk_parameters(), "lr": config.learning_rate},
+                {"params": policy.critic_parameters(), "lr": config.value_learning_rate},
+            ],
+            eps=ADAM_EPSILON,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.update = 0
+        self.price = config.controller(config.kl_coef)
+        self.scale = RunningScale()
+        self.skipped = 0  # non-finite steps so far
+        self.skipped_in_a_row = 0
+        self.orders = 0  # of the people who watch, carried out so far
+        self.first_length = 0.0  # tokens of the first update's answers
+        self.pending: list[Generated] = []  # sampled ahead for the next update
+        self.average = [w.detach().clone() for w in policy.trunk_parameters()] if config.ema else []
+
+    def set_rate(self, update: int) -> None:
+        """Lower both learning rates to where they belong in one update."""
+        trunk, critic = self.optimizer.param_groups
+        trunk["lr"] = self.config.learning_rate * self.config.rate(update)
+        critic["lr"] = self.config.value_learning_rate * self.config.rate(update)
+        if update < self.config.critic_warmup:
+            trunk["lr"] = 0.0
+
+    def descend(self) -> float:
+        """One step downhill along the gradients, with trunk and critic each held to max_grad_norm.
+
+        Returns the norm of the trunk's gradient before it was held. A step with a gradient that is
+        not finite is skipped and counted.
+
+        Raises:
+            FloatingPointError: ten such steps came in a row.
+        """
+        trunk, critic = (group["params"] for group in self.optimizer.param_groups)
+        self.crew.sum_gradients([*trunk, *critic])
+        norm, critic_norm = self._held(trunk), self._held(critic)
+        if torch.isfinite(norm + critic_norm):
+            self.optimizer.step()
+            weights_changed(self.policy)
+            self._remember()
+            self.skipped_in_a_row = 0
+        else:
+            self.skipped += 1
+            self.skipped_in_a_row += 1
+        self.optimizer.zero_grad()
+        if self.skipped_in_a_row == LOST_STEPS:
+            raise FloatingPointError(
+                f"{LOST_STEPS} steps in a row had no finite gradient: the run is lost; lower "
+                "learning_rate and start again."
+            )
+        return norm.item()
+
+    def _held(self, parameters: list[torch.nn.Parameter]) -> torch.Tensor:
+        if self.config.max_grad_norm:
+            return clip_grad_norm_(parameters, self.config.max_grad_norm)
+        return get_total_norm([p.grad for p in parameters if p.grad is not None])
+
+    @torch.no_grad()
+    def _remember(self) -> None:
+        """Move the average a little towards the present weights (Ouyang et al. 2022: 0.992)."""
+        for mean, weight in zip(self.average, self.policy.trunk_parameters(), strict=False):
+            mean.lerp_(weight, 1 - self.config.ema)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the policy be its average over the steps, where one is kept."""
+        if not self.average:
+            yield
+            return
+        last = [weight.detach().clone() for weight in self.policy.trunk_parameters()]
+        self._put(self.average)
+        try:
+            yield
+        finally:
+            self._put(last)
+
+    @torch.no_grad()
+    def _put(self, weights: list[torch.Tensor]) -> None:
+        for weight, value in zip(self.policy.trunk_parameters(), weights, strict=True):
+            weight.copy_(value)
+        weights_changed(self.policy)
+
+    def save(self, folder: Path) -> None:
+        """Write what the next update needs into an empty folder."""
+        position: dict[str, Any] = {
+            "update": self.update,
+            "kl_coef": self.price.coefficient,
+            "scale": asdict(self.scale),
+            "skipped": self.skipped,
+            "skipped_in_a_row": self.skipped_in_a_row,
+            "orders": self.orders,
+            "first_length": self.first_length,
+            "pending": [asdict(answer) for answer in self.pending],
+        }
+        save_state(folder, self.policy, self.optimizer, None, position)
+        if self.average:
+            means = {str(number): mean for number, mean in enumerate(self.average)}
+            save_file(means, folder / "average.safetensors")
+
+    def load(self, folder: Path) -> None:
+        """Become what was saved."""
+        position = load_state(folder, self.policy, self.optimizer, None)
+        weights_changed(self.policy)
+        self.update = position["update"]
+        self.price = self.config.controller(position["kl_coef"])
+        self.scale = RunningScale(**position["scale"])
+        self.skipped = position["skipped"]
+        self.skipped_in_a_row = position["skipped_in_a_row"]
+        self.orders = position["orders"]
+        self.first_length = position["first_length"]
+        self.pending = [_answer(saved) for saved in position["pending"]]
+        if self.average:
+            means = load_file(folder / "average.safetensors")
+            self.average = [means[str(number)] for number in range(len(means))]
+
+
+def _answer(saved: dict[str, Any]) -> Generated:
+    logprobs = saved["logprobs"]
+    return Generated(
+        **saved
+        | {
+            "token_ids": tuple(saved["token_ids"]),
+            "logprobs": None if logprobs is None else tuple(logprobs),
+        }
+    )

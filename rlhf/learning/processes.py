@@ -1,0 +1,114 @@
+"""One training shared by several processes, each with its part of the answers.
+
+Every process holds the whole policy and knows the whole rollout, whose tensors without vocabulary
+are small. The work is shared: sampling, scoring and the passes through the networks. Losses are
+sums over a process's own tokens divided by the step's tokens everywhere, so that summed gradients
+are those of one process, whatever the lengths.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+
+Item = TypeVar("Item")
+PATIENCE = timedelta(hours=2)  # the first process alone may measure and save for so long
+
+
+class Crew(Protocol):
+    """The processes of one training, seen from one of them."""
+
+    rank: int
+
+    def share(self, rows: Tensor, together: int = 1) -> Tensor:
+        """The rows of this process; so many next to each other stay together."""
+        ...
+
+    def gather(
+        self, count: int, together: int, made: Callable[[list[int]], list[Item]]
+    ) -> list[Item]:
+        """`count` items in order, each made by the process whose share its number is in."""
+        ...
+
+    def total(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Sums over all processes."""
+        ...
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Give every process the sum of all gradients."""
+        ...
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is raised anywhere."""
+        ...
+
+
+class Alone:
+    """The only process there is."""
+
+    rank = 0
+
+    def share(self, rows: Tensor, together: int = 1) -> Tensor:
+        return rows
+
+    def gather(
+        self, count: int, together: int, made: Callable[[list[int]], list[Item]]
+    ) -> list[Item]:
+        return made(list(range(count)))
+
+    def total(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return tensors
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """They are all here."""
+
+    def any(self, flag: bool) -> bool:
+        return flag
+
+
+class Together:
+    """One of several processes that `accelerate launch` or `torchrun` started."""
+
+    def __init__(self) -> None:
+        if not distributed.is_initialized():
+            backend = "nccl" if torch.cuda.is_available() else "gloo"
+            distributed.init_process_group(backend, timeout=PATIENCE)
+        self.rank = distributed.get_rank()
+        self.size = distributed.get_world_size()
+
+    def share(self, rows: Tensor, together: int = 1) -> Tensor:
+        return rows.view(-1, together)[self.rank :: self.size].flatten()
+
+    def gather(
+        self, count: int, together: int, made: Callable[[list[int]], list[Item]]
+    ) -> list[Item]:
+        mine = self.share(torch.arange(count), together).tolist()
+        shares: list[dict[int, Item] | None] = [None] * self.size
+        distributed.all_gather_object(shares, dict(zip(mine, made(mine), strict=True)))
+        items = {number: item for share in shares if share for number, item in share.items()}
+        return [items[number] for number in range(count)]
+
+    def total(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        for tensor in tensors:
+            distributed.all_reduce(tensor)
+        return tensors
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        for parameter in parameters:
+            if parameter.grad is None:  # this process had no row in the step
+                parameter.grad = torch.zeros_like(parameter)
+            distributed.all_reduce(parameter.grad)
+
+    def any(self, flag: bool) -> bool:
+        return bool(self.total(torch.tensor(float(flag)))[0] > 0)
+
+
+ALONE = Alone()
+
+
+def crew() -> Crew:
+    """The processes of this training: as many as the launcher started."""
+    return Together() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ALONE
