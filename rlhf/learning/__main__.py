@@ -70,14 +70,17 @@ def run(directory: RunDirectory) -> None:
     for metrics in train(config, learner, world):
         directory.report(metrics)
         say("Update {step} of {steps}: score {score:.3f}, KL {kl:.2f} nats.".format(**metrics))
-        if learner.update % config.samples_every == 0 or learner.update == config.updates:
+        last = learner.update == config.updates or learner.ended
+        if learner.update % config.samples_every == 0 or last:
             look(directory, config, generator, prompts, learner.update)
         stopping = directory.stop_requested
-        if learner.update % config.checkpoint_every == 0 or stopping:
+        if learner.update % config.checkpoint_every == 0 or stopping or learner.ended:
             with directory.checkpoint(learner.update) as folder:
                 learner.save(folder)
         if stopping:
             raise Stopped
+    if learner.ended:
+        say(f"Ended before its last update. {learner.ended}")
 
     with directory.stopping_at_once(), learner.averaged():
         generator.sync(policy)
@@ -169,6 +172,7 @@ def finish(
         "prompts_left_out": prompts.left_out,
         "updates": learner.update,
         "skipped_steps": learner.skipped,
+        "ended_early": learner.ended,
     }
     with directory.result(figures) as folder:
         learner.policy.save_model(folder, start.model)

@@ -17,8 +17,6 @@ from rlhf.learning.processes import Crew
 from rlhf.learning.rollouts import Conversation, PolicyGenerator, Score
 from rlhf.learning.settings import MODES, Mode, PPOTraining
 
-VALIDATION = 16  # training prompts that only choose the best checkpoint, at most a quarter of all
-
 
 @dataclass(frozen=True)
 class Start:
@@ -50,7 +48,6 @@ class Prompts:
     """The conversations of a run, by what they are for."""
 
     train: list[Conversation]
-    validation: list[Conversation]  # of the training prompts, kept to choose a checkpoint by
     test: list[Conversation]
     test_ids: list[int]
     left_out: int  # longer than max_prompt_tokens
@@ -116,11 +113,8 @@ def read_prompts(
         raise ValueError("There is no prompt to train on; add rows with the split 'train'.")
     if len(kept["test"]) < 2:
         raise ValueError("There are fewer than 2 prompts to test on; mark rows with 'test'.")
-    aside = min(VALIDATION, len(kept["train"]) // 4) if config.evaluate_every else 0
-    train = [prompt for _, prompt in kept["train"]]
     return Prompts(
-        train=train[aside:],
-        validation=train[:aside],
+        train=[prompt for _, prompt in kept["train"]],
         test=[prompt for _, prompt in kept["test"]],
         test_ids=[number for number, _ in kept["test"]],
         left_out=left_out,
@@ -187,7 +181,7 @@ def generator_for(
         return TransformersGenerator(policy.causal_lm, tokenizer)
     from rlhf.generation.engine import VllmEngine  # importing vLLM takes seconds
 
-    everything = prompts.train + prompts.validation + prompts.test
+    everything = prompts.train + prompts.test
     longest = max(len(encode(tokenizer, prompt)) for prompt in everything)
     return VllmEngine(start.model, max(longest + config.max_response_tokens, 128))
 

@@ -47,8 +47,8 @@ class Learner:
         self.scale = RunningScale()
         self.skipped = 0  # non-finite steps so far
         self.skipped_in_a_row = 0
-        self.orders = 0  # of the people who watch, carried out so far
         self.first_length = 0.0  # tokens of the first update's answers
+        self.ended = ""  # why no further update is worth its time
         self.pending: list[Generated] = []  # sampled ahead for the next update
         self.average = [w.detach().clone() for w in policy.trunk_parameters()] if config.ema else []
 
@@ -126,8 +126,8 @@ class Learner:
             "scale": asdict(self.scale),
             "skipped": self.skipped,
             "skipped_in_a_row": self.skipped_in_a_row,
-            "orders": self.orders,
             "first_length": self.first_length,
+            "ended": self.ended,
             "pending": [asdict(answer) for answer in self.pending],
         }
         save_state(folder, self.policy, self.optimizer, None, position)
@@ -144,8 +144,8 @@ class Learner:
         self.scale = RunningScale(**position["scale"])
         self.skipped = position["skipped"]
         self.skipped_in_a_row = position["skipped_in_a_row"]
-        self.orders = position["orders"]
         self.first_length = position["first_length"]
+        self.ended = position["ended"]
         self.pending = [_answer(saved) for saved in position["pending"]]
         if self.average:
             means = load_file(folder / "average.safetensors")

@@ -31,6 +31,7 @@ from rlhf.learning.rollouts import (
 )
 from rlhf.learning.scores import Pay, adjusted_scores
 from rlhf.learning.settings import PPOTraining
+from rlhf.learning.stopping import reason_to_end
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def train(config: PPOTraining, learner: Learner, world: World) -> Iterator[dict[
     """Improve a policy and tell after every update.
 
     When an update is told, the generator answers with the new weights and the learner can be
-    saved. A learner that was loaded goes on where it was.
+    saved. A learner that was loaded goes on where it was. It ends before its last update where
+    going on would do harm: `learner.ended` says why.
 
     Yields:
         Metrics; probabilities in nats, times in seconds.
@@ -57,6 +59,8 @@ def train(config: PPOTraining, learner: Learner, world: World) -> Iterator[dict[
     """
     world.generator.sync(learner.policy)
     for update in range(learner.update, config.updates):
+        if learner.ended:
+            return
         clock = Clock()
         learner.set_rate(update)
 
@@ -77,10 +81,12 @@ def train(config: PPOTraining, learner: Learner, world: World) -> Iterator[dict[
         learner.update = update + 1
         learner.first_length = learner.first_length or seen.mask.sum(1).float().mean().item()
         foreseen = explained_variance(seen.values, lesson.returns, seen.critic_mask)
+        looks = looks_of(seen)
+        learner.ended = reason_to_end(config, looks, learner.first_length)
         yield {
             "step": update + 1,
             "steps": config.updates,
-            **looks_of(seen),
+            **looks,
             "reward": rewards.sum(1).mean().item(),
             "kl_coef": kl_coef,
             **({"explained_variance": foreseen.item()} if config.has_critic else {}),

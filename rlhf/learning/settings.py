@@ -96,7 +96,6 @@ class PPOTraining:
 
     checkpoint_every: int = 1  # updates; a kill costs no more than this
     samples_every: int = 3  # updates between two looks at the same few prompts
-    evaluate_every: int = 5  # updates between two scores on held-out prompts; 0 never
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -220,5 +219,4 @@ NOT_NEGATIVE = (
     "stop_at_entropy",
     "stop_at_repetition",
     "stop_at_growth",
-    "evaluate_every",
 )

@@ -81,7 +81,7 @@ def test_the_guard_notices_one_layer_with_other_weights(engine, policy):
 def test_adapters_reach_the_engine_merged(engine, real_model):
     policy = Policy.load(real_model, "lora")
     for name, weight in policy.named_parameters():
-        if "lora_B" in name:
+        if "lora_b" in name:
             disturb(weight, 0.02)
     with pytest.raises(WeightsDiffer):
         engine.guard(policy)
