@@ -3,11 +3,13 @@
     python bench/reward.py quality hh_harmless.jsonl.gz --folds 5
     python bench/reward.py quality hh_harmless.jsonl.gz --set trainable=lora
     python bench/reward.py speed hh_harmless.jsonl.gz
+    python bench/reward.py trl hh_harmless.jsonl.gz --json out.json
 
 The file holds pairs of HH-RLHF, or prompt, chosen and rejected apart; gzip or not. Folds are by
 prompt, so no prompt is on both sides. One fold holds out 15% of the prompts and is the training
 program itself, with all that it costs; several folds share what a frozen trunk reads. Every arm is
-a process of its own, so that its memory is its own.
+a process of its own, so that its memory is its own. Beside TRL: bench/beside_trl.py; a second call
+with the same --json adds its runs to those of the first.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import gzip
 import hashlib
 import json
 import os
+import random
 import re
 import resource
 import statistics
@@ -28,12 +31,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+from bench import beside_trl  # noqa: E402
+from bench.trl_environment import ALLOCATOR  # noqa: E402
+
 HELD_OUT = 0.15  # share of the prompts when there is one fold
-MALLOC = {  # large blocks are kept and used again; glibc reads these when a process starts
-    "MALLOC_MMAP_THRESHOLD_": "8589934592",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
-}
 COLUMNS = {
     "train_pairs": "train_pairs",
     "test_pairs": "test_pairs",
@@ -56,7 +58,7 @@ ARMS: dict[str, dict[str, Any]] = {
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["quality", "speed"])
+    parser.add_argument("what", choices=["quality", "speed", "trl"])
     parser.add_argument("data", type=Path, help="pairs as JSONL, gzip or not")
     parser.add_argument("--model", type=Path, default=ROOT / "var/models/SmolLM2-135M-Instruct")
     parser.add_argument("--folds", type=int, default=1)
@@ -64,7 +66,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto")
     parser.add_argument("--batch", type=int, default=8, help="pairs per step, for speed")
-    parser.add_argument("--steps", type=int, default=3, help="timed steps, for speed")
+    parser.add_argument("--steps", type=int, default=3, help="timed steps after the first")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each arm, beside TRL")
+    parser.add_argument("--by-length", action="store_true", help="batches of like length")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--arm", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -77,13 +81,14 @@ def main() -> None:
         print(json.dumps(one_arm(asked)))
         return
     load = os.getloadavg()[0]
-    rows = quality(asked) if asked.what == "quality" else speed(asked)
+    rows = {"quality": quality, "speed": speed, "trl": trl}[asked.what](asked)
     report = {
         "command": " ".join(["python", "bench/reward.py", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
         "cores": os.cpu_count(),
         "load_before": load,
         "rows": rows,
+        **({"runs": asked.runs} if asked.what == "trl" else {}),
     }
     print_table(rows)
     print(json.dumps(report))
@@ -128,12 +133,17 @@ def place(row: dict[str, Any]) -> float:
 def quality(asked: argparse.Namespace) -> list[dict[str, Any]]:
     """Accuracy on held-out prompts: of the program on one fold, or of every fold in turn."""
     rows = list(snapshot(asked.data))
-    chosen = {name: _value(text) for name, text in (each.split("=", 1) for each in asked.set)}
+    chosen = settings(asked)
     if asked.folds == 1:
         with tempfile.TemporaryDirectory() as folder:
             return [trained(Path(folder), rows, asked, chosen)]
     table = crossed(rows, asked, chosen)
     return [*table, {"fold": "all", **pooled(table)}]
+
+
+def settings(asked: argparse.Namespace) -> dict[str, Any]:
+    """What --set says, by name."""
+    return {name: _value(text) for name, text in (each.split("=", 1) for each in asked.set)}
 
 
 def _value(text: str) -> Any:
@@ -147,11 +157,11 @@ def trained(
     folder: Path,
     rows: list[dict[str, Any]],
     asked: argparse.Namespace,
-    settings: dict[str, Any],
+    chosen: dict[str, Any],
 ) -> dict[str, Any]:
     """Run the training program once and say what came of it."""
     config = {"program": "reward", "model": str(asked.model), "precision": asked.precision}
-    (folder / "config.json").write_text(json.dumps({**config, **settings}))
+    (folder / "config.json").write_text(json.dumps({**config, **chosen}))
     with (folder / "data.jsonl").open("w") as file:
         for row in rows:
             split = "test" if place(row) < HELD_OUT else "train"
@@ -170,7 +180,7 @@ def trained(
 
 
 def crossed(
-    rows: list[dict[str, Any]], asked: argparse.Namespace, settings: dict[str, Any]
+    rows: list[dict[str, Any]], asked: argparse.Namespace, chosen: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Train on all folds but one, for each; a frozen trunk reads a pair once for all folds."""
     import torch
@@ -182,7 +192,7 @@ def crossed(
     from rewardmodel.learning.pairs import Pair, fit
     from rewardmodel.learning.training import Learner, RewardTraining, score, train
 
-    config = RewardTraining(**{"precision": asked.precision, "evaluate_every": 0, **settings})
+    config = RewardTraining(**{"precision": asked.precision, "evaluate_every": 0, **chosen})
     chat = Chat(AutoTokenizer.from_pretrained(asked.model))
     fold_of = {row["id"]: int(place(row) * asked.folds) for row in rows}
     pairs = [Pair(**row, split="train") for row in rows]
@@ -236,17 +246,12 @@ def speed(asked: argparse.Namespace) -> list[dict[str, Any]]:
 
 def one_arm(asked: argparse.Namespace) -> dict[str, Any]:
     """Time steps over pairs that were not seen before; the first one is not counted."""
-    from transformers import AutoTokenizer
-
-    from rewardmodel.learning.conversations import Chat
     from rewardmodel.learning.model import RewardModel, load_trunk
-    from rewardmodel.learning.pairs import Pair, fit
     from rewardmodel.learning.training import Learner, RewardTraining, learn
 
-    config = RewardTraining(**ARMS[asked.arm], batch_size=asked.batch, precision=asked.precision)
-    chat = Chat(AutoTokenizer.from_pretrained(asked.model))
-    pairs = [Pair(**row, split="train") for row in snapshot(asked.data)]
-    examples = fit(pairs, chat, config.max_length).examples
+    chosen = {**ARMS[asked.arm], **settings(asked)}
+    config = RewardTraining(**{"precision": asked.precision, **chosen, "batch_size": asked.batch})
+    chat, examples = timed_examples(asked)
     trunk = load_trunk(asked.model, config.trunk_share)
     model = RewardModel(trunk, chat.padding, packing=config.packing, heads=config.heads)
     learner = Learner(config, model, examples)
@@ -260,17 +265,64 @@ def one_arm(asked: argparse.Namespace) -> dict[str, Any]:
         tokens += sum(example.group.length for example in batch)
     return {
         "arm": asked.arm,
-        "pairs/s": asked.batch / statistics.median(seconds[1:]),
-        "seconds": statistics.median(seconds[1:]),
+        "pairs/s": beside_trl.pairs_per_second(asked.batch, seconds),
+        "seconds a step": statistics.median(seconds[1:]),
         "cpu seconds": statistics.median(processor[1:]),
         "tokens/pair": tokens / asked.batch / (asked.steps + 1),
         "GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
 
 
+def timed_examples(asked: argparse.Namespace) -> tuple[Any, list[Any]]:
+    """The tokenizer, and the pairs that are timed: drawn at random, none of them cut to fit."""
+    from transformers import AutoTokenizer
+
+    from rewardmodel.learning.conversations import Chat
+    from rewardmodel.learning.pairs import Pair, fit
+    from rewardmodel.learning.training import RewardTraining
+
+    chat = Chat(AutoTokenizer.from_pretrained(asked.model))
+    rows = list(snapshot(asked.data))
+    random.Random(0).shuffle(rows)
+    wanted, length = asked.batch * (asked.steps + 1), RewardTraining().max_length
+    pairs = [Pair(**row, split="train") for row in rows[: 2 * wanted]]
+    whole = [each for pair in pairs if not (each := fit([pair], chat, length)).truncated_prompts]
+    examples = [example for each in whole for example in each.examples][:wanted]
+    if asked.by_length:
+        examples.sort(key=lambda example: example.group.length)
+    return chat, examples
+
+
+def trl(asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """Training pairs per second, beside TRL; the runs so far are kept in the file of --json."""
+    before = json.loads(asked.json.read_text()) if asked.json and asked.json.exists() else {}
+    runs = before.get("runs", [])
+    rows = [vars(example.pair) for example in timed_examples(asked)[1]]
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    ours = [sys.executable, __file__, *sys.argv[1:], "--arm", "full, packed"]
+    for _ in range(asked.rounds):
+        found = json.loads(run(ours).splitlines()[-1])
+        told = "bf16 over fp32, packed, allocator tuned"
+        runs.append({**found, "arm": beside_trl.OURS, "settings": f"{told}, {threads} threads"})
+        for arm, (_, tuned) in beside_trl.TRL_ARMS.items():
+            found = beside_trl.trl(asked.model, asked.batch, threads, rows, arm=arm)
+            told = [
+                f"{'bf16 over' if found['bf16'] else ''} {found['weights']}",
+                f"gradient checkpointing {'on' if found['gradient_checkpointing'] else 'off'}",
+                f"allocator {'tuned' if tuned else 'as it is'}",
+                f"{found['threads']} threads",
+            ]
+            speed = beside_trl.pairs_per_second(asked.batch, found["seconds"])
+            runs.append({**found, "arm": arm, "pairs/s": speed, "settings": ", ".join(told)})
+        if asked.json:
+            asked.json.write_text(json.dumps({"runs": runs}, indent=2) + "\n")
+    asked.runs = runs
+    return beside_trl.table(runs)
+
+
 def run(command: list[str]) -> str:
     """Run a program of this repository to its end and return what it printed."""
-    environment = {**os.environ, **MALLOC, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, **ALLOCATOR, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, env=environment, cwd=Path.cwd(), capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)

@@ -7,6 +7,7 @@ The scores are those of the padded batch, in which every response is a row with 
 prompt.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -150,34 +151,59 @@ def packed_attention(
     *,
     blocks: list[Block],
     scaling: float | None = None,
-    dropout: float = 0.0,
     **kwargs: object,
 ) -> tuple[Tensor, None]:
     """Attention inside each block of a packed row, in the form transformers asks for.
 
+    There is no dropout: a reward model has none.
+
     Args:
         query: (1, heads, T, d).
         key, value: (1, key heads, T, d).
-        blocks: cover the row without overlap.
+        blocks: cover the row in order and without overlap.
         scaling: of the products, 1/sqrt(d) when None.
 
     Returns:
         (1, T, heads, d).
     """
-    repeats = query.shape[1] // key.shape[1]
-    key, value = (states.repeat_interleave(repeats, dim=1) for states in (key, value))
-    seen = [
-        F.scaled_dot_product_attention(
-            query[:, :, block.start : block.stop],
-            key[:, :, block.start : block.stop],
-            value[:, :, block.start : block.stop],
-            attn_mask=block.mask,
-            dropout_p=dropout,
-            scale=scaling,
-        )
-        for block in blocks
-    ]
+    lengths = [block.stop - block.start for block in blocks]
+    # split, not slices: the gradient of a slice is a row of zeros as long as the whole row
+    parts = zip(
+        query.to(value.dtype).split(lengths, dim=2),
+        key.to(value.dtype).split(lengths, dim=2),
+        value.split(lengths, dim=2),
+        blocks,
+        strict=True,
+    )
+    scaling = scaling or 1 / math.sqrt(query.shape[-1])
+    attend = _attention_by_products if query.device.type == "cpu" else _fused_attention
+    with torch.autocast(query.device.type, enabled=False):
+        seen = [attend(q, k, v, block.mask, scaling) for q, k, v, block in parts]
     return torch.cat(seen, dim=2).transpose(1, 2), None
+
+
+def _fused_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float
+) -> Tensor:
+    return F.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=scaling, enable_gqa=True
+    )
+
+
+def _attention_by_products(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float
+) -> Tensor:
+    """The same with plain matrix products: 2.5 times as fast on a CPU at these short lengths.
+
+    Query heads that share a key head are rows of one product, so keys are not repeated.
+    """
+    _, heads, length, width = query.shape
+    groups = key.shape[1]
+    rows = query.reshape(groups, heads // groups * length, width)
+    unseen = torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
+    bias = unseen.repeat(heads // groups, 1).expand(groups, -1, -1)
+    products = torch.baddbmm(bias, rows, key[0].transpose(1, 2), alpha=scaling)
+    return torch.bmm(F.softmax(products, dim=-1), value[0]).view(1, heads, length, width)
 
 
 AttentionInterface.register(PACKED_ATTENTION, packed_attention)
