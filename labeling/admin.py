@@ -24,7 +24,9 @@ from labeling.models import (
     DemonstrationSlot,
     DemonstrationSnapshot,
     DiscardedPair,
+    GoldQuestion,
     GuidelinesVersion,
+    Hold,
     Image,
     Invitation,
     Judgment,
@@ -133,6 +135,22 @@ class GuidelinesVersionAdmin(ReadOnlyAdmin):
     list_filter = ["campaign"]
     list_select_related = ["campaign"]
     search_fields = ["text"]
+
+
+@admin.register(GoldQuestion)
+class GoldQuestionAdmin(ReadOnlyAdmin):
+    list_display = ["comparison", "kind", "right", "created_at", "retired_at"]
+    list_filter = ["kind", "comparison__campaign"]
+    list_select_related = ["comparison"]
+    search_fields = ["explanation"]
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnlyAdmin):
+    list_display = ["labeler", "campaign", "kind", "reason", "placed_at", "lifted_at"]
+    list_filter = ["kind", "campaign"]
+    list_select_related = ["labeler", "campaign"]
+    search_fields = ["labeler__username", "reason"]
 
 
 @admin.register(SpendingMark)

@@ -119,12 +119,24 @@ class BudgetSpent(NothingNow):
     """The budget of this campaign is spent or promised, so it gives out no more pairs."""
 
 
+class NotQualified(NothingNow):
+    """You did not pass the test of this campaign; who manages it can let you in all the same."""
+
+
+class InQuarantine(NothingNow):
+    """This campaign gives you no pairs at the moment; ask whoever manages it why."""
+
+
 class DeadlinePassed(NothingNow):
     """The deadline of this campaign has passed, so it gives out no more pairs."""
 
 
 class WarningUnread(Refused):
     """This campaign shows harmful content; read its warning on the labeling page first."""
+
+
+class AlreadyHeld(Refused):
+    """This labeler's judgments are held back in this campaign already."""
 
 
 class TransitionRefused(Refused):

@@ -89,6 +89,7 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "own-data": ("lea", "/account/data/"),
         "withdraw": ("lea", "/account/data/withdraw/"),
         "new-campaign": ("maria", "/campaigns/new/?from=helpfulness"),
+        "quality": ("maria", f"/campaigns/{scene.campaign.pk}/quality/"),
         "guidelines": ("maria", f"/campaigns/{scene.campaign.pk}/guidelines/"),
         "agreement": ("maria", f"/campaigns/{scene.campaign.pk}/about/agreement/"),
         "labelers": ("maria", f"/campaigns/{scene.campaign.pk}/about/labelers/"),

@@ -20,6 +20,7 @@ from labeling.forms.judgments import (
     SkipForm,
 )
 from labeling.forms.people import InvitationForm, MemberForm, NewAccountForm, RoleForm
+from labeling.forms.quality import GoldFileForm, GoldForm, HoldForm
 from labeling.forms.rankings import RankingForm, answer_form, filled_form
 from labeling.forms.tokens import TokenForm
 from labeling.forms.transfers import ExportForm, ImportForm, KindsForm
@@ -34,6 +35,9 @@ __all__ = [
     "DemonstrationImportForm",
     "DemonstrationKindsForm",
     "ExportForm",
+    "GoldFileForm",
+    "GoldForm",
+    "HoldForm",
     "ImportForm",
     "InvitationForm",
     "JudgmentForm",

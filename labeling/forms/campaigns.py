@@ -72,6 +72,8 @@ class CampaignForm(forms.ModelForm):
             *("allow_tie", "allow_both_good", "allow_both_bad", "break_after"),
             "edits_better",
             *("content_warnings", "exposure_cap"),
+            *("gold_share", "repeat_share", "repeat_after_days"),
+            *("pass_share", "probation_pairs", "show_gold"),
             *("daily_quota", "price", "budget", "deadline", "priority"),
             *("reward_model_after", "policy_margin", "approval_required"),
         ]
@@ -105,6 +107,12 @@ class CampaignForm(forms.ModelForm):
             "rationale_from": _("A reason is required"),
             "exposure_cap": _("Pairs with harmful content a day"),
             "break_after": _("Suggest a break after"),
+            "gold_share": _("Share of gold questions"),
+            "repeat_share": _("Share of mirrored repeats"),
+            "repeat_after_days": _("Days until a pair is repeated"),
+            "pass_share": _("Right answers that pass the test"),
+            "probation_pairs": _("Pairs on probation"),
+            "show_gold": _("Labelers see in their history how often they agree with gold"),
             "daily_quota": _("Pairs a day for each labeler"),
             "price": _("Price of a judgment"),
             "budget": _("Budget"),
@@ -123,6 +131,12 @@ class CampaignForm(forms.ModelForm):
                 "Markdown. Labelers can open it beside each pair; each change is a new version, "
                 "and each judgment knows under which it was made."
             ),
+            "gold_share": _("of a labeler's pairs, 0.05 is one in twenty; empty: none"),
+            "repeat_share": _("the same pair to the same person, sides swapped; empty: none"),
+            "repeat_after_days": "",
+            "pass_share": _("0.8 is four in five, for the test before real work; empty: no test"),
+            "probation_pairs": _("after the test; they become data once gold is agreed with"),
+            "show_gold": "",
             "daily_quota": _("in this campaign; empty: as many as wanted"),
             "price": _("promised with each pair that is taken from now on; empty: nothing"),
             "budget": _("no pair is given out that it could not pay; empty: no limit"),
@@ -145,6 +159,7 @@ class CampaignForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.managers = {by.pk} if by is not None else set()  # of a campaign that is not made yet
         self.fields["priority"].required = False
+        self.fields["repeat_after_days"].required = False
         people = User.objects.filter(is_active=True).order_by("kind", "username")
         self.fields["labelers"].queryset = people  # type: ignore[attr-defined]
         if self.instance.pk:
@@ -156,6 +171,10 @@ class CampaignForm(forms.ModelForm):
 
     def clean_priority(self) -> int:
         return self.cleaned_data["priority"] or 0
+
+    def clean_repeat_after_days(self) -> int:
+        days = self.cleaned_data["repeat_after_days"]
+        return Campaign._meta.get_field("repeat_after_days").default if days is None else days
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -18,6 +18,7 @@ from labeling.models.invitations import Invitation
 from labeling.models.judgments import Judgment, PreferenceImport
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
+from labeling.models.quality import GoldQuestion, Hold
 from labeling.models.rankings import Candidate, Ranking, ResponseGroup
 from labeling.models.reports import Report
 from labeling.models.searches import Search
@@ -45,7 +46,9 @@ __all__ = [
     "DemonstrationSlot",
     "DemonstrationSnapshot",
     "DiscardedPair",
+    "GoldQuestion",
     "GuidelinesVersion",
+    "Hold",
     "Image",
     "Invitation",
     "Judgment",

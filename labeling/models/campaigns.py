@@ -110,6 +110,15 @@ class Campaign(models.Model):
         null=True, blank=True, help_text="After it no pair is given out; empty: never."
     )
 
+    # Shares are of the pairs that a labeler gets; empty: none.
+    gold_share = models.FloatField(null=True, blank=True)  # silent gold and attention checks
+    repeat_share = models.FloatField(null=True, blank=True)  # the same pair, sides swapped
+    repeat_after_days = models.PositiveSmallIntegerField(default=3)
+    # Of the test's questions and of a probation's gold; empty: there is no test.
+    pass_share = models.FloatField(null=True, blank=True)
+    probation_pairs = models.PositiveSmallIntegerField(null=True, blank=True)  # after the test
+    show_gold = models.BooleanField(default=False)  # labelers see how often they agree with gold
+
     prompts = models.ManyToManyField(Prompt, related_name="campaigns", blank=True)
     policies = models.ManyToManyField(Policy, through="CampaignPolicy", related_name="campaigns")
     members = models.ManyToManyField(
@@ -151,6 +160,25 @@ class Campaign(models.Model):
             models.CheckConstraint(
                 name="campaign_price_is_not_negative",
                 condition=Q(price__isnull=True) | Q(price__gte=0),
+            ),
+            models.CheckConstraint(
+                name="campaign_quality_shares_are_shares",
+                condition=(Q(gold_share__isnull=True) | Q(gold_share__gt=0, gold_share__lte=1))
+                & (Q(repeat_share__isnull=True) | Q(repeat_share__gt=0, repeat_share__lte=1))
+                & (Q(pass_share__isnull=True) | Q(pass_share__gt=0, pass_share__lte=1)),
+            ),
+            models.CheckConstraint(
+                name="campaign_probation_has_a_mark_to_reach",
+                condition=Q(probation_pairs__isnull=True)
+                | Q(
+                    probation_pairs__gte=1,
+                    pass_share__isnull=False,
+                    gold_share__isnull=False,
+                ),
+                violation_error_message=_(
+                    "A probation ends by agreement with gold: set a share of gold questions and "
+                    "the share that has to be right."
+                ),
             ),
             models.CheckConstraint(
                 name="campaign_budget_pays_a_price",
@@ -290,6 +318,7 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     role = models.CharField(max_length=10, choices=Role, default=Role.LABELER)
+    qualified_at = models.DateTimeField(null=True, blank=True)  # passed the test, or was let in
 
     class Meta:
         constraints = [

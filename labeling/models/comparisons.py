@@ -68,6 +68,16 @@ class DiscardedPair(models.Model):
 class Assignment(models.Model):
     """One wanted opinion on one comparison: a slot that a labeler leases, then answers."""
 
+    class Purpose(models.TextChoices):
+        """What an answer is for. Only `data` is data; the labeler can't tell them apart.
+
+        Slots that are no data are made for one labeler at the moment of a claim and stay theirs.
+        """
+
+        DATA = "data"  # the campaign's question
+        GOLD = "gold"  # a question whose answer is known: `GoldQuestion`
+        REPEAT = "repeat"  # the same pair to the same person again, sides swapped
+
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="assignments")
     # The comparison's own, which a foreign key over both holds true (migration 0005): claiming
     # finds the open slots of one campaign by an index. That one serves look-ups too.
@@ -75,6 +85,14 @@ class Assignment(models.Model):
         Campaign, on_delete=models.PROTECT, related_name="assignments", db_index=False
     )
     slot = models.PositiveSmallIntegerField()  # 0 .. overlap-1
+    purpose = models.CharField(
+        max_length=10, choices=Purpose, default=Purpose.DATA, db_default=Purpose.DATA
+    )
+    # The same labeler's answer that this one repeats: on the same comparison, by the same person,
+    # held by foreign keys (migration 0016).
+    repeats = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="repeated_by"
+    )
     # Set when the slot is made, alternating over the slots, so that sides are balanced exactly.
     first_on_left = models.BooleanField()
     # Of a group: the places of its candidates from the top of the screen to the bottom, fixed when
@@ -101,7 +119,16 @@ class Assignment(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["comparison", "slot"], name="slot_exists_once"),
             models.UniqueConstraint(
-                fields=["comparison", "labeler"], name="labeler_once_on_a_comparison"
+                fields=["comparison", "labeler", "purpose"], name="labeler_once_on_a_comparison"
+            ),
+            models.CheckConstraint(
+                name="assignment_purpose_is_known",
+                condition=Q(purpose__in=["data", "gold", "repeat"]),
+            ),
+            models.CheckConstraint(
+                name="a_repeat_repeats_something",
+                condition=Q(purpose="repeat", repeats__isnull=False)
+                | (~Q(purpose="repeat") & Q(repeats__isnull=True)),
             ),
             models.CheckConstraint(
                 name="lease_has_a_labeler_and_an_end",

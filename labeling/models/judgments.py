@@ -74,6 +74,13 @@ class Judgment(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="judgments"
     )
 
+    # The purpose of its assignment, by a foreign key over both (migration 0016): only `data` is.
+    purpose = models.CharField(
+        max_length=10,
+        choices=Assignment.Purpose,
+        default=Assignment.Purpose.DATA,
+        db_default=Assignment.Purpose.DATA,
+    )
     # What the labeler was told when the pair was shown; empty where there were no guidelines.
     guidelines = models.ForeignKey(
         GuidelinesVersion, null=True, on_delete=models.PROTECT, related_name="judgments"
@@ -142,6 +149,10 @@ class Judgment(models.Model):
             models.CheckConstraint(
                 name="only_imported_judgments_name_an_annotator",
                 condition=Q(annotator="") | Q(imported_from__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="judgment_purpose_is_its_assignments",
+                condition=Q(purpose="data") | Q(assignment__isnull=False),
             ),
             models.CheckConstraint(
                 name="judgment_took_no_negative_time",

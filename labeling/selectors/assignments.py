@@ -121,6 +121,7 @@ def free_in(campaign: Campaign, now: datetime) -> QuerySet[Assignment]:
         Q(labeler__isnull=True) | Q(leased_until__lte=now),
         answered_at__isnull=True,
         campaign=campaign,
+        purpose=Assignment.Purpose.DATA,  # checks belong to one labeler, whatever happens
     ).order_by("id")
 
 

@@ -48,7 +48,9 @@ def progress(campaign: Campaign) -> Progress:
     if campaign.kind == Campaign.Kind.DEMONSTRATION:
         return _progress_of_writing(campaign)
     slots = Assignment.objects.filter(
-        comparison__campaign=campaign, withdrawn_at__isnull=True
+        comparison__campaign=campaign,
+        withdrawn_at__isnull=True,
+        purpose=Assignment.Purpose.DATA,
     ).aggregate(
         wanted=Count("id"),
         answered=Count("id", filter=Q(answered_at__isnull=False)),
@@ -64,7 +66,7 @@ def progress(campaign: Campaign) -> Progress:
     )
     skipped = Skip.objects.filter(comparison__campaign=campaign).count()
     return Progress(
-        comparisons=campaign.comparisons.filter(group__isnull=True).count()
+        comparisons=campaign.comparisons.filter(group__isnull=True, gold__isnull=True).count()
         + campaign.groups.count(),
         complete=slots["slotted"] - slots["open_comparisons"],
         wanted=slots["wanted"],
@@ -107,7 +109,10 @@ def stuck_comparisons(campaign: Campaign) -> QuerySet[Comparison]:
     labelers = campaign.memberships.filter(role=Membership.Role.LABELER).values("user")
     skips = Skip.objects.filter(comparison=OuterRef("pk"))
     free = Assignment.objects.filter(
-        comparison=OuterRef("pk"), answered_at__isnull=True, labeler__isnull=True
+        comparison=OuterRef("pk"),
+        answered_at__isnull=True,
+        labeler__isnull=True,
+        purpose=Assignment.Purpose.DATA,
     )
     by = Q(skips__labeler__in=labelers)
     had = Q(assignments__labeler__in=labelers)

@@ -7,8 +7,10 @@ from django.db.models import Aggregate, Count, FloatField, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from labeling.models import Judgment, Skip, User
+from labeling.models import Campaign, Judgment, Skip, User
 from labeling.selectors.judgments import standing_answers_of
+from labeling.selectors.quality import agreement_with_gold
+from labeling.statistics import Share
 
 DAYS = 30  # that the charts of one's pace look back
 
@@ -63,3 +65,10 @@ def pace(labeler: User) -> list[Day]:
         Day(row["day"], row["answers"], row["answers"] * 3600 / row["spent"], row["median"])
         for row in rows
     ]
+
+
+def shown_gold(labeler: User) -> list[tuple[Campaign, Share]]:
+    """How often the labeler agreed with gold, in the campaigns that show it."""
+    campaigns = Campaign.objects.filter(show_gold=True, memberships__user=labeler).order_by("id")
+    shares = [(campaign, agreement_with_gold(labeler, campaign)) for campaign in campaigns]
+    return [(campaign, share) for campaign, share in shares if share is not None]

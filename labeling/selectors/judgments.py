@@ -2,20 +2,27 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from labeling.models import Campaign, Judgment, User
+from labeling.models import Assignment, Campaign, Hold, Judgment, User
 
 
 def current_judgments(
     campaign: Campaign, kinds: Iterable[str] = (Judgment.JudgeKind.PERSON,)
 ) -> QuerySet[Judgment]:
-    """Answers that stand: neither superseded, taken back nor withdrawn, by these kinds of judge."""
+    """A campaign's data: answers that stand, by these kinds of judge.
+
+    Neither superseded, taken back nor withdrawn; no answer to gold and no mirrored repeat, which
+    say something about the labeler and nothing new about the pair; and none of labelers whose
+    judgments are held back (quarantine, probation).
+    """
+    held = Hold.objects.filter(campaign=campaign, lifted_at__isnull=True).values("labeler")
     return Judgment.objects.filter(
         comparison__campaign=campaign,
         superseded_by__isnull=True,
         retracted=False,
         tombstone__isnull=True,
         judge_kind__in=list(kinds),
-    )
+        purpose=Assignment.Purpose.DATA,
+    ).exclude(labeler__in=held)
 
 
 def with_what_was_judged(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:

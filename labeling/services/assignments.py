@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Case, DecimalField, F, Q, QuerySet, Value, When
 
+from labeling import errors
 from labeling.models import Assignment, Campaign, Membership, Search, User
 from labeling.selectors.assignments import (
     count_claimable,
@@ -17,6 +18,7 @@ from labeling.selectors.assignments import (
 )
 from labeling.selectors.care import welcome_to
 from labeling.services.allowances import allowance
+from labeling.services.checks import admitted, draw_check, next_test
 
 # Pairs one labeler holds in a campaign at most: so many answers go on without a network.
 MOST_HELD = 24
@@ -31,7 +33,7 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
     other are skipped.
 
     Raises:
-        NothingNow: there may be work, but the campaign's rules give out no more of it now.
+        NothingNow: there may be work, but the campaign's rules give this labeler none of it now.
     """
     if not campaign.gives_out_pairs:
         return None
@@ -39,9 +41,10 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
     held = welcome_to(labeler, campaign, held_by(labeler, campaign))
     assignment = held.select_for_update(of=("self",)).first()
     if assignment is None:
+        works = admitted(labeler, campaign, now)
         allowed = allowance(labeler, campaign, now)
         if allowed.pairs:
-            assignment = _claimable(labeler, campaign, now, fresh=allowed.fresh > 0)
+            assignment = _take(labeler, campaign, now, fresh=allowed.fresh > 0, works=works)
         if assignment is None and not allowed.fresh:
             raise allowed.refusal
     if assignment is None:
@@ -70,8 +73,15 @@ def claim_ahead(
     held = list(welcome.select_for_update(of=("self",)))
     _lease(held, labeler, campaign, now)
 
+    try:
+        works = admitted(labeler, campaign, now)
+    except errors.NothingNow:
+        if not held:
+            raise
+        return list(to_show([assignment.pk for assignment in held]))
     allowed = allowance(labeler, campaign, now)
-    wanted = min(at_most, MOST_HELD) - len(held)
+    # A test is taken one by one: what explains an answer is read before the next question.
+    wanted = (min(at_most, MOST_HELD) if works else 1) - len(held)
     wanted, fresh = min(wanted, allowed.pairs), allowed.fresh
     others = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user=labeler).count()
     if wanted > 0:
@@ -81,11 +91,13 @@ def claim_ahead(
         # Whoever holds nothing takes one in any case, as claim_next would.
         wanted = min(wanted, max(free - others, 0 if held else 1))
     # One by one: two free slots of one comparison must not both come to the same labeler.
-    while wanted > 0 and (assignment := _claimable(labeler, campaign, now, fresh=fresh > 0)):
+    while wanted > 0 and (
+        assignment := _take(labeler, campaign, now, fresh=fresh > 0, works=works)
+    ):
         _lease([assignment], labeler, campaign, now)
         held.append(assignment)
         wanted -= 1
-        fresh -= assignment.labeler_id is None
+        fresh -= assignment.labeler_id is None or assignment.purpose != Assignment.Purpose.DATA
     if not held and not allowed.fresh:
         raise allowed.refusal
     return list(to_show([assignment.pk for assignment in held]))
@@ -94,6 +106,16 @@ def claim_ahead(
 def take_turns(labeler: User) -> None:
     """One labeler's requests queue up, else two tabs opened at once would take too much."""
     User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
+
+
+def _take(
+    labeler: User, campaign: Campaign, now: datetime, *, fresh: bool, works: bool
+) -> Assignment | None:
+    """The next pair: a question of the test, now and then a check, else an open slot."""
+    if not works:
+        return next_test(labeler, campaign, now) if fresh else None
+    check = draw_check(labeler, campaign, now) if fresh else None
+    return check or _claimable(labeler, campaign, now, fresh=fresh)
 
 
 def _claimable(
@@ -162,10 +184,16 @@ def _lease(assignments: list[Assignment], labeler: User, campaign: Campaign, now
 
 
 def release(*, assignment: Assignment, labeler: User, now: datetime) -> bool:
-    """Give an unanswered comparison back, so that someone else can take it at once."""
+    """Give an unanswered comparison back, so that someone else can take it at once.
+
+    A check stays with its labeler, for whom alone it was made.
+    """
     return bool(
         Assignment.objects.filter(
-            pk=assignment.pk, labeler=labeler, answered_at__isnull=True
+            pk=assignment.pk,
+            labeler=labeler,
+            answered_at__isnull=True,
+            purpose=Assignment.Purpose.DATA,
         ).update(labeler=None, leased_until=None, freed_at=now)
     )
 
@@ -179,7 +207,9 @@ def release_unused(
     `until` is the end of the leases as that page knew it. Where another page of the same labeler
     has leased a pair anew meanwhile, that page shows it, and it stays.
     """
-    unused = held_by(labeler, campaign).filter(pk__in=pks, leased_until=until)
+    unused = held_by(labeler, campaign).filter(
+        pk__in=pks, leased_until=until, purpose=Assignment.Purpose.DATA
+    )
     # Locked before: an answer that is being stored at this moment must win.
     locked = [assignment.pk for assignment in unused.select_for_update(of=("self",))]
     return Assignment.objects.filter(pk__in=locked).update(

@@ -191,7 +191,7 @@ def check_satisfiable(campaign: Campaign, now: datetime) -> None:
     Raises:
         CampaignIncomplete: with the first reason.
     """
-    for obstacle in obstacles(campaign, campaign.memberships.count(), now):
+    for obstacle in obstacles(campaign, campaign.memberships.count(), now, to_open=True):
         raise errors.CampaignIncomplete(obstacle.why)
 
 

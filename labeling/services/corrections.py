@@ -88,6 +88,7 @@ def retract_answer(
         assignment=assignment,
         labeler=labeler,
         judge_kind=labeler.kind,
+        purpose=assignment.purpose,
         preference=judgment.preference,
         equal=judgment.equal,
         client_key=client_key,
@@ -98,7 +99,8 @@ def retract_answer(
     retract_parts(retraction, judgment)
     assignment.withdrawn_at = now
     assignment.save(update_fields=["withdrawn_at"])
-    _add_slot(assignment)
+    if assignment.purpose == Assignment.Purpose.DATA:  # nobody else answers a labeler's checks
+        _add_slot(assignment)
     return retraction
 
 

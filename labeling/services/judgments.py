@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from labeling import errors
 from labeling.models import Assignment, Campaign, Judgment, Ranking, Skip, User
 from labeling.selectors.guidelines import version_shown
+from labeling.services.checks import review_probation
 from labeling.services.rankings import preference_of, store_ranking
 
 LONGEST_RATIONALE = 10_000  # characters
@@ -82,6 +83,7 @@ def record_judgment(
     )
     assignment.answered_at = now
     assignment.save(update_fields=["answered_at"])
+    review_probation(labeler, assignment.comparison.campaign, now)
     return judgment
 
 
@@ -115,6 +117,7 @@ def store_answer(
         assignment=assignment,
         labeler=labeler,
         judge_kind=labeler.kind,
+        purpose=assignment.purpose,
         preference=answer.preference,
         equal=answer.equal,
         aspects=answer.aspects,

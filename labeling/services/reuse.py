@@ -76,6 +76,7 @@ def _open_slot(assignment: Assignment, labeler: User, now: datetime) -> Assignme
             first_on_left=assignment.first_on_left,
             shown_order=assignment.shown_order,
             answered_at__isnull=True,
+            purpose=Assignment.Purpose.DATA,
         )
         .order_by(
             Case(

@@ -13,7 +13,7 @@ from labeling.charts import Chart, Series, line_chart
 from labeling.forms import filled_form
 from labeling.requests import SignedIn
 from labeling.selectors.demonstrations import own_demonstrations
-from labeling.selectors.history import Day, own_answers, own_skips, pace
+from labeling.selectors.history import Day, own_answers, own_skips, pace, shown_gold
 
 A_PAGE = 20
 
@@ -40,6 +40,7 @@ def history(request: SignedIn) -> HttpResponse:
         "written": own_demonstrations(request.user)[:A_PAGE],
         "latest": days[-1] if days else None,
         "charts": charts(days),
+        "gold": shown_gold(request.user),
     }
     return render(request, "labeling/history.html", context)
 

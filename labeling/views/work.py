@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import mark_safe
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -22,7 +23,7 @@ from labeling.forms import (
     SkipForm,
     answer_form,
 )
-from labeling.models import Assignment, Campaign, Judgment, User
+from labeling.models import Assignment, Campaign, GoldQuestion, Judgment, User
 from labeling.requests import SignedIn
 from labeling.selectors.assignments import answered_by, held_by, to_show
 from labeling.selectors.campaigns import campaigns_with_work, first_with_work, waiting_for
@@ -195,8 +196,12 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
         if background:
             return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
         return show(request, campaign, assignment, form=form, status=422)
+    explained = explanation(request, judgment)
     if background:
-        return JsonResponse({"today": today_in_words(answered_today(request.user))})
+        today = today_in_words(answered_today(request.user))
+        return JsonResponse({"today": today, "explained": explained})
+    if explained:
+        messages.info(request, mark_safe(explained))  # noqa: S308 - rendered by our own template
     if request.POST.get("then") == "edit":
         return edit(request, judgment)
     return redirect("labeling:work", campaign.pk)
@@ -210,6 +215,19 @@ def edit(request: SignedIn, judgment: Judgment) -> HttpResponse:
         messages.info(request, str(refusal))
         return redirect("labeling:work", judgment.comparison.campaign_id)
     return redirect("labeling:demonstrate", slot.pk)
+
+
+def explanation(request: SignedIn, judgment: Judgment) -> str:
+    """After a question of the test: whether it was right, and why. Other checks stay silent."""
+    gold = GoldQuestion.objects.filter(
+        comparison=judgment.comparison_id, kind=GoldQuestion.Kind.TEST
+    ).first()
+    if gold is None or judgment.purpose != Assignment.Purpose.GOLD:
+        return ""
+    assert judgment.assignment is not None
+    left = (gold.right == GoldQuestion.Right.FIRST) == judgment.assignment.first_on_left
+    context = {"gold": gold, "is_right": gold.is_right(judgment.preference), "left": left}
+    return render_to_string("labeling/explanation.html", context, request)
 
 
 def in_background(request: SignedIn) -> bool:

@@ -46,6 +46,10 @@ function inWords(form) {
 outbox.on("stored", ({ detail }) => {
   const today = pairs.form()?.querySelector(".today");
   if (today && detail.today) today.textContent = detail.today;
+  // Rendered by our own template; only answers to a test are explained.
+  const place = document.querySelector("[data-explained]");
+  place.innerHTML = detail.explained;
+  place.hidden = !detail.explained;
 });
 
 pair.on(attention.restart);

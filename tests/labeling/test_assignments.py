@@ -1,6 +1,8 @@
+import random
 import threading
 import uuid
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -8,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from labeling import errors
-from labeling.models import Assignment, Campaign, Judgment, Membership
+from labeling.models import Assignment, Campaign, Judgment, Membership, Response
 from labeling.services.assignments import (
     MOST_HELD,
     claim_ahead,
@@ -17,7 +19,9 @@ from labeling.services.assignments import (
     release_unused,
 )
 from labeling.services.campaigns import add_members
+from labeling.services.comparisons import create_comparisons
 from labeling.services.judgments import Answer, record_judgment
+from labeling.services.prompts import store_prompts
 from tests.cast import judge, person
 
 NOW = timezone.now()
@@ -118,6 +122,69 @@ def test_eight_labelers_at_once_never_exceed_the_overlap(campaign, fill):
     assert len(answers) == 45
     assert len(set(answers)) == 45, "someone judged a pair twice"
     assert set(Counter(comparison for comparison, _ in answers).values()) == {3}
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_fifty_labelers_who_die_at_random_leave_exactly_the_wanted_judgments(campaign, policy):
+    """Each thread stops amid its work, over and over; what it held goes to others by its lease."""
+    pairs, overlap, count = 1000, 3, 50
+    campaign.overlap = overlap
+    campaign.save()
+    _many_pairs(campaign, policy, pairs)
+    labelers = [person(f"labeler{n}") for n in range(count)]
+    add_members(campaign=campaign, users=labelers, role=Membership.Role.LABELER)
+    start = timezone.now()
+
+    def wave(number, now, dies):
+        chance = random.Random(f"{number} {now}")
+        labeler = labelers[number]
+        for _ in range(40 if dies else 10_000):
+            held = claim_ahead(labeler=labeler, campaign=campaign, at_most=24, now=now)
+            if not held:
+                return
+            for assignment in held:
+                if dies and chance.random() < 0.02:
+                    return  # killed: it neither answers nor gives back what it holds
+                with suppress(errors.LeaseExpired):  # it went to someone else meanwhile
+                    record_judgment(
+                        assignment=assignment,
+                        labeler=labeler,
+                        answer=Answer(preference=chance.choice([-1, 1])),
+                        client_key=uuid.uuid4(),
+                        seconds=1.0,
+                        now=now,
+                    )
+
+    for hour in range(3):
+        now = start + timedelta(hours=hour)  # what the wave before left has run out
+        _in_threads(count, lambda number, now=now: wave(number, now, dies=True))
+        assert Judgment.objects.count() < pairs * overlap
+        assert Assignment.objects.filter(answered_at=None, labeler__isnull=False).exists()
+    while Judgment.objects.count() < pairs * overlap:
+        now += timedelta(hours=1)
+        before = Judgment.objects.count()
+        _in_threads(count, lambda number, now=now: wave(number, now, dies=False))
+        assert Judgment.objects.count() > before
+
+    answers = list(Judgment.objects.values_list("comparison", "labeler"))
+    assert len(answers) == 3000
+    assert len(set(answers)) == 3000, "someone judged a pair twice"
+    assert set(Counter(comparison for comparison, _ in answers).values()) == {overlap}
+
+
+def _many_pairs(campaign, policy, count):
+    prompts = store_prompts(
+        ([{"role": "user", "content": f"Question {n}?"}], "") for n in range(count)
+    )
+    responses = Response.objects.bulk_create(
+        Response(prompt=prompt, policy=policy, text=f"{side} answer.")
+        for prompt in prompts
+        for side in ("One", "Another")
+    )
+    create_comparisons(
+        campaign=campaign, pairs=list(zip(responses[::2], responses[1::2], strict=True))
+    )
 
 
 @pytest.mark.django_db(transaction=True)

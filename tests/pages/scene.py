@@ -23,6 +23,7 @@ from labeling.models import (
 )
 from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
+from labeling.services.gold import add_gold
 from labeling.services.prompts import store_prompts
 from labeling.services.reports import FIGURES, compute
 from rewardmodel.models import RewardModel, RewardModelMetric
@@ -72,6 +73,7 @@ def set_scene() -> Scene:
         for back in reversed(range(count)):
             before = now - timedelta(hours=9 * back)
             judge(who, campaign, chance.choice([-3, -2, -1, 1, 2, 3]), now=before)
+    _checks(campaign, [labeler, other], now)
     campaign.guidelines = campaign.guidelines.replace(
         "**Length is not quality.** Two good sentences",
         "**Length is not quality**, and neither is Markdown. Two good sentences",
@@ -143,6 +145,38 @@ def _pairs(campaign: Campaign, one: Policy, other: Policy) -> None:
         )
         pairs.append((first, second))
     create_comparisons(campaign=campaign, pairs=pairs)
+
+
+def _checks(campaign: Campaign, labelers: list[User], now: Any) -> None:
+    """Gold amid the pairs, and pairs that came back: one labeler is surer than the other."""
+    for n, (kind, question) in enumerate(
+        [
+            ("silent", "What is the capital of Canada?"),
+            ("silent", "How many legs has a spider?"),
+            ("attention", "Which of the two answers is about cats?"),
+            ("test", "What boils at a hundred degrees at sea level?"),
+        ]
+    ):
+        add_gold(
+            campaign=campaign,
+            messages=[{"role": "user", "content": question}],
+            first=f"This is the right answer, number {n}.",
+            second="I like trains.",
+            right="first",
+            kind=kind,
+            explanation="The other one does not answer the question.",
+            by=None,
+        )
+    campaign.gold_share, campaign.repeat_share = 1.0, None
+    for who, sides in ((labelers[0], (-1, -2, -1)), (labelers[1], (-1, 1, 1))):
+        for side in sides:
+            judge(who, campaign, side, now=now)
+    campaign.gold_share, campaign.repeat_share = None, 1.0
+    for who, sides in ((labelers[0], (-2, -1, 1, -1, 2)), (labelers[1], (2, -1, 1))):
+        for side in sides:
+            judge(who, campaign, side, now=now + timedelta(days=5))
+    campaign.gold_share, campaign.repeat_share = 0.05, 0.05
+    campaign.save(update_fields=["gold_share", "repeat_share"])
 
 
 def _requests(campaign: Campaign, policy: Policy) -> None:

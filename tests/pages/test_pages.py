@@ -65,6 +65,7 @@ def managers(scene: Scene) -> list[str]:
         reverse("labeling:guidelines_versions", args=[scene.campaign.pk]),
         *(reverse("labeling:dashboard", args=[scene.campaign.pk, name]) for name in DASHBOARDS),
         reverse("labeling:dashboard", args=[scene.duel.pk, "agreement"]),
+        reverse("labeling:quality", args=[scene.campaign.pk]),
         reverse("rewardmodel:list"),
         reverse("rewardmodel:run", args=[scene.reward_model.pk]),
         reverse("rewardmodel:run", args=[running.pk]),

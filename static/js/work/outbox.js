@@ -80,8 +80,8 @@ async function deliver(answer) {
   if (!response) return "cut";
   if (server.isSignedOut(response)) return "signed-out";
   if (response.ok) {
-    const { today } = await response.json();
-    return forget(answer, "stored", today);
+    const { today, explained } = await response.json();
+    return forget(answer, "stored", today, explained);
   }
   if ([404, 409, 422].includes(response.status)) {
     const told = await response.json().catch(() => ({}));
@@ -94,10 +94,10 @@ async function deliver(answer) {
   return "broken";
 }
 
-async function forget(answer, event, today) {
+async function forget(answer, event, today, explained = "") {
   answers.delete(answer.key);
   await store.remove("answers", answer.key);
-  settled.dispatchEvent(new CustomEvent(event, { detail: { answer, today } }));
+  settled.dispatchEvent(new CustomEvent(event, { detail: { answer, today, explained } }));
   return "";
 }
 

@@ -1,0 +1,119 @@
+"""Questions whose answer is known: made from new texts, or from a pair of the campaign."""
+
+from datetime import datetime
+from typing import IO, Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from labeling import errors
+from labeling.models import Act, Campaign, Comparison, GoldQuestion, Response, User
+from labeling.preference_files import LONGEST_RESPONSE, BadLine, read_messages, read_objects
+from labeling.services import audit
+from labeling.services.comparisons import create_comparisons
+from labeling.services.imports import author_of_imports
+from labeling.services.prompts import Message, check_messages, store_prompts
+
+
+@transaction.atomic
+def add_gold(
+    *,
+    campaign: Campaign,
+    messages: list[Message],
+    first: str,
+    second: str,
+    right: str,
+    kind: str,
+    explanation: str,
+    by: User | None,
+) -> GoldQuestion:
+    """Make a question with a known answer. It asks nobody by itself: claims mix it in.
+
+    Raises:
+        BadRow: the texts can't be a pair, or are one of the campaign already.
+    """
+    [prompt] = store_prompts([(check_messages(messages), "")])
+    author = author_of_imports()
+    known = Comparison.objects.filter(
+        campaign=campaign,
+        prompt=prompt,
+        first__text__in=[first, second],
+        second__text__in=[first, second],
+    )
+    if known.exists():
+        raise errors.BadRow(_("The campaign has this pair already; give it its answer there."))
+    one, other = (
+        Response.objects.create(prompt=prompt, policy=author, text=text) for text in (first, second)
+    )
+    made = create_comparisons(campaign=campaign, pairs=[(one, other)], with_slots=False)
+    if not made:
+        raise errors.BadRow(_("The two responses are the same, so neither can be better."))
+    gold = GoldQuestion.objects.create(
+        comparison=made[0], kind=kind, right=right, explanation=explanation, created_by=by
+    )
+    audit.record(actor=by, act=Act.GOLD_ADDED, subject=gold, campaign=campaign)
+    return gold
+
+
+@transaction.atomic
+def retire_gold(*, gold: GoldQuestion, by: User, now: datetime) -> None:
+    """Ask a question no more; the answers to it stay, and count no more."""
+    GoldQuestion.objects.filter(pk=gold.pk, retired_at__isnull=True).update(retired_at=now)
+    audit.record(actor=by, act=Act.GOLD_RETIRED, subject=gold, campaign=gold.comparison.campaign)
+
+
+@transaction.atomic
+def import_gold(*, campaign: Campaign, file: IO[bytes], by: User | None) -> int:
+    """Add the questions of a JSONL file: all of them, or none.
+
+    A line is {"prompt": a text or messages, "responses": [first, second], "right": "first",
+    "second" or "equal", "kind": "silent", "attention" or "test", "explanation": ...}.
+
+    Raises:
+        BadRow: with the line and the field at fault.
+    """
+    count = 0
+    try:
+        for number, row in read_objects(file):
+            _add_row(number, row, campaign, by)
+            count += 1
+    except BadLine as problem:
+        raise errors.BadRow(f"{problem} Nothing was imported.") from None
+    if not count:
+        raise errors.BadRow("The file holds no question. Nothing was imported.")
+    return count
+
+
+def _add_row(number: int, row: dict[str, Any], campaign: Campaign, by: User | None) -> None:
+    texts = row.get("responses")
+    if (
+        not isinstance(texts, list)
+        or len(texts) != 2
+        or not all(isinstance(text, str) and 0 < len(text) <= LONGEST_RESPONSE for text in texts)
+    ):
+        raise BadLine(
+            number, f'"responses" must be two texts of up to {LONGEST_RESPONSE:,} characters.'
+        )
+    kind = row.get("kind", GoldQuestion.Kind.SILENT)
+    for name, value, known in (
+        ("right", row.get("right"), GoldQuestion.Right.values),
+        ("kind", kind, GoldQuestion.Kind.values),
+    ):
+        if value not in known:
+            raise BadLine(number, f'"{name}" must be one of {", ".join(known)}.')
+    explanation = row.get("explanation", "")
+    if not isinstance(explanation, str):
+        raise BadLine(number, '"explanation" must be a text.')
+    try:
+        add_gold(
+            campaign=campaign,
+            messages=read_messages(number, row.get("prompt")),
+            first=texts[0],
+            second=texts[1],
+            right=row["right"],
+            kind=kind,
+            explanation=explanation,
+            by=by,
+        )
+    except errors.BadRow as problem:
+        raise BadLine(number, str(problem)) from None
