@@ -42,6 +42,18 @@ def chat_campaign(world: Any) -> dict[str, Any]:
     return {"pk": world.chat.campaign_id}
 
 
+def labeler(world: Any) -> dict[str, Any]:
+    return {"pk": world.campaign.pk, "labeler_pk": world.people["labeler"].pk}
+
+
+def gold(world: Any) -> dict[str, Any]:
+    return {"pk": world.campaign.pk, "gold_pk": world.gold.pk}
+
+
+def hold(world: Any) -> dict[str, Any]:
+    return {"pk": world.campaign.pk, "hold_pk": world.hold.pk}
+
+
 def writing(world: Any) -> dict[str, Any]:
     return {"pk": world.slot.campaign_id}
 
@@ -94,6 +106,13 @@ TABLE: dict[str, Row] = {
     "labeling:campaign": Row(MANAGERS, "GET", campaign),
     "labeling:progress": Row(MANAGERS, "GET", campaign),
     "labeling:edit": Row(MANAGERS, "GET", campaign),
+    "labeling:quality": Row(MANAGERS, "GET", campaign),
+    "labeling:gold": Row(MANAGERS, "POST", campaign),
+    "labeling:gold_file": Row(MANAGERS, "POST", campaign),
+    "labeling:gold_retire": Row(MANAGERS, "POST", gold),
+    "labeling:hold": Row(MANAGERS, "POST", labeler),
+    "labeling:admit": Row(MANAGERS, "POST", labeler),
+    "labeling:lift": Row(MANAGERS, "POST", hold),
     "labeling:status": Row(MANAGERS, "POST", campaign),
     "labeling:snapshot": Row(MANAGERS, "POST", campaign),
     "labeling:export": Row(MANAGERS, "GET", campaign, "format=jsonl"),

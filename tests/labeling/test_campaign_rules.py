@@ -196,7 +196,7 @@ class TestBudget:
         mark = SpendingMark.objects.get()
         unmarked = Assignment.objects.filter(answered_at__gt=mark.up_to).count()
         assert unmarked <= 2
-        with django_assert_max_num_queries(16):
+        with django_assert_max_num_queries(17):
             claim_next(labeler=alice, campaign=campaign, now=later)
 
     @pytest.mark.django_db(transaction=True)

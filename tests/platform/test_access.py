@@ -15,6 +15,8 @@ from labeling.models import (
     Campaign,
     Chat,
     ChatTurn,
+    GoldQuestion,
+    Hold,
     Image,
     Judgment,
     Membership,
@@ -96,6 +98,10 @@ def world(db: None, settings: Any, tmp_path: Any) -> SimpleNamespace:
         demonstration=demonstration,
         written=written,
         sft_run=SFTRun.objects.create(snapshot=written, parent=scene.parent),
+        gold=GoldQuestion.objects.filter(comparison__campaign=campaign).first(),
+        hold=Hold.objects.create(
+            campaign=campaign, labeler=reviewer, kind="quarantine", reason="Too quick."
+        ),
         chat=chat,
         turn=ChatTurn.objects.create(
             chat=chat,
