@@ -1,11 +1,13 @@
-"""Seconds per PPO update on this machine, by phase, and what they buy.
+"""Seconds per PPO update on this machine: by phase, and beside TRL.
 
-    python bench/ppo.py                          full fine-tuning and LoRA, one after the other
-    python bench/ppo.py --tuning lora --json out.json
+    python bench/ppo.py                          every arm of our own, one after the other
+    python bench/ppo.py --trl --rounds 3         the same, alternating with TRL 1.12.0
+    python bench/ppo.py --arms default full --json out.json
 
 The scorer is a reward model of the policy's own size with a fixed random head: as dear as a real
 one, and a taste that can be learned. Every arm runs in a process of its own, so that its memory is
-its own.
+its own, with the same prompts, threads and length of answers; answers may end earlier by
+themselves on both sides. The first update of a run warms up and is not counted.
 """
 
 import argparse
@@ -21,26 +23,44 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench import trl_environment  # noqa: E402
+
 PHASES = ("rollout", "score", "freeze", "train", "sync")
 QUESTIONS = ROOT / "labeling" / "demo" / "prompts.jsonl"
-MALLOC = {  # large blocks are kept and used again; glibc reads these when a process starts
-    "MALLOC_MMAP_THRESHOLD_": "8589934592",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
+LONGEST = 48  # tokens of a prompt, template included
+OURS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "full": {"tuning": "full", "learning_rate": 1e-5},
+    "two networks": {
+        "tuning": "full",
+        "critic": "separate",
+        "learning_rate": 3e-6,
+        "value_learning_rate": 3e-6,
+        "value_coef": 0.1,
+        "lam": 0.95,
+    },
+    "fast": {"tuning": "top", "learning_rate": 2e-5},
+}
+# variables of the process
+TRL: dict[str, dict[str, str]] = {
+    "TRL as shipped": {},
+    "TRL best tuned": {"ACCELERATE_MIXED_PRECISION": "bf16", **trl_environment.ALLOCATOR},
 }
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=ROOT / "var/models/SmolLM2-135M-Instruct")
-    parser.add_argument("--tuning", choices=["lora", "full"], nargs="+", default=["full", "lora"])
-    parser.add_argument("--generator", choices=["vllm", "transformers"], default="vllm")
-    parser.add_argument("--updates", type=int, default=5, help="the first one is not counted")
+    parser.add_argument("--arms", choices=list(OURS), nargs="+", default=list(OURS))
+    parser.add_argument("--trl", action="store_true", help="measure TRL too")
+    parser.add_argument("--rounds", type=int, default=1, help="runs of each arm, alternating")
+    parser.add_argument("--updates", type=int, default=4, help="of a run; the first is not counted")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--minibatch", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=32, help="of an answer, at most")
-    parser.add_argument("--rate", type=float, help="learning rate; else the default of the tuning")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--arm", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -52,72 +72,119 @@ def main() -> None:
     if asked.arm:
         print(json.dumps(measured(asked, asked.arm)))
         return
-    arms = [in_own_process(tuning) for tuning in asked.tuning]
+    load = os.getloadavg()[0]
+    runs = []
+    for _ in range(asked.rounds):
+        runs += [{"arm": arm, **in_own_process(asked, arm)} for arm in asked.arms]
+        if asked.trl:
+            runs += [{"arm": arm, **trl(asked, arm)} for arm in TRL]
     report = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        "load": os.getloadavg()[0],
+        "load_before": load,
         "command": " ".join(["python", "bench/ppo.py", *sys.argv[1:]]),
-        "arms": arms,
+        "arms": table(runs),
+        "runs": runs,
     }
-    show(arms)
+    show(report["arms"])
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def in_own_process(tuning: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, *sys.argv[1:], "--arm", tuning]
+def in_own_process(asked: argparse.Namespace, arm: str) -> dict[str, Any]:
+    command = [sys.executable, __file__, *sys.argv[1:], "--arm", arm]
+    threads = {"OMP_NUM_THREADS": str(asked.threads)}
     done = subprocess.run(
-        command, env={**os.environ, **MALLOC}, stdout=subprocess.PIPE, text=True, check=True
+        command,
+        env={**os.environ, **trl_environment.ALLOCATOR, **threads},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measured(asked: argparse.Namespace, tuning: str) -> dict[str, Any]:
-    """Train for some updates and tell the medians."""
-    sys.path.insert(0, str(ROOT))
+def trl(asked: argparse.Namespace, arm: str) -> dict[str, Any]:
+    """The same with TRL's trainer, in its own environment."""
     from transformers import AutoTokenizer
 
+    from rlhf.generation.prompts import encode
+
+    tokenizer = AutoTokenizer.from_pretrained(asked.model)
+    orders = {
+        "model": str(asked.model),
+        "prompts": [list(encode(tokenizer, prompt)) for prompt in short_prompts(tokenizer)],
+        "batch": asked.batch,
+        "epochs": asked.epochs,
+        "tokens": asked.tokens,
+        "updates": asked.updates,
+    }
+    done = subprocess.run(
+        [str(trl_environment.python()), str(ROOT / "bench" / "trl" / "ppo.py")],
+        input=json.dumps(orders),
+        env=trl_environment.environment(asked.threads, **TRL[arm]),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    return {
+        "seconds": statistics.median(told["seconds"][1:]),
+        "all": told["seconds"],
+        "peak_gib": told["peak_gib"],
+    }
+
+
+def measured(asked: argparse.Namespace, arm: str) -> dict[str, Any]:
+    """Train for some updates and tell the medians."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     from rlhf.generation.engine import VllmEngine
-    from rlhf.generation.local import TransformersGenerator
+    from rlhf.learning.critic import Critic
     from rlhf.learning.learner import Learner
     from rlhf.learning.policy import Policy
     from rlhf.learning.ppo import World, train
     from rlhf.learning.settings import PPOTraining
 
-    settings = {"learning_rate": asked.rate} if asked.rate else {}
     config = PPOTraining(
         updates=asked.updates,
         batch_size=asked.batch,
-        minibatch_size=asked.minibatch,
+        minibatch_size=asked.batch,
         epochs=asked.epochs,
         max_response_tokens=asked.tokens,
-        tuning=tuning,
         stop_kl=0.0,
-        **settings,
+        **OURS[arm],
     )
     tokenizer = AutoTokenizer.from_pretrained(asked.model)
     prompts = short_prompts(tokenizer)
     score = random_taste(asked.model, tokenizer)
-    policy = Policy.load(asked.model, tuning, config.lora_rank)
+    critic = None
+    if config.critic == "separate":
+        critic = Critic.new(AutoModelForCausalLM.from_pretrained(asked.model, dtype="float32"))
+    policy = Policy.load(
+        asked.model,
+        config.tuning,
+        config.lora_rank,
+        config.temperature,
+        config.seed,
+        top_layers=config.top_layers,
+        critic=critic,
+    )
     began = time.perf_counter()
-    if asked.generator == "vllm":
-        generator = VllmEngine(asked.model, max_tokens=256)
-    else:
-        generator = TransformersGenerator(policy.causal_lm, tokenizer)
+    generator = VllmEngine(asked.model, max_tokens=128)
     starting = time.perf_counter() - began
     learner = Learner(config, policy)
     rows = list(train(config, learner, World(tokenizer, generator, score, prompts)))
-    return {"tuning": tuning, "seconds_engine": starting, **medians(rows)}
+    return {"seconds_engine": starting, **medians(rows)}
 
 
 def short_prompts(tokenizer: Any) -> list[Any]:
-    """The demo's prompts of at most 48 tokens, template included."""
+    """The demo's short prompts, template included."""
     from rlhf.generation.prompts import encode
 
     lines = QUESTIONS.read_text(encoding="utf-8").splitlines()
     prompts = [json.loads(line)["messages"] for line in lines]
-    return [prompt for prompt in prompts if len(encode(tokenizer, prompt)) <= 48]
+    return [prompt for prompt in prompts if len(encode(tokenizer, prompt)) <= LONGEST]
 
 
 def random_taste(model: Path, tokenizer: Any) -> Any:
@@ -137,7 +204,7 @@ def random_taste(model: Path, tokenizer: Any) -> Any:
     return Scorer(judge, chat, card).score
 
 
-def medians(rows: list[dict[str, float]]) -> dict[str, float]:
+def medians(rows: list[dict[str, float]]) -> dict[str, Any]:
     """Of all updates after the first, which warms up; scores of the ends."""
     counted = rows[1:] or rows
     seconds = {
@@ -146,7 +213,7 @@ def medians(rows: list[dict[str, float]]) -> dict[str, float]:
     }
     return {
         **seconds,
-        "updates": len(rows),
+        "all": [row["seconds"] for row in rows],
         "score_first": rows[0]["score"],
         "score_last": statistics.fmean(row["score"] for row in rows[-3:]),
         "kl_last": rows[-1]["kl"],
@@ -155,13 +222,31 @@ def medians(rows: list[dict[str, float]]) -> dict[str, float]:
     }
 
 
+def table(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The median run of each arm, and how many times as fast as TRL ours are."""
+    rows = []
+    for arm in dict.fromkeys(run["arm"] for run in runs):
+        its = [run for run in runs if run["arm"] == arm]
+        names = [name for name in its[0] if isinstance(its[0][name], float)]
+        middle = {name: statistics.median(run[name] for run in its) for name in names}
+        spread = {
+            "lowest": min(r["seconds"] for r in its),
+            "highest": max(r["seconds"] for r in its),
+        }
+        rows.append({"arm": arm, "runs": len(its), **middle, **spread})
+    for row in rows:
+        for peer in (other for other in rows if other["arm"] in TRL and row["arm"] in OURS):
+            row[f"times {peer['arm']}"] = peer["seconds"] / row["seconds"]
+    return rows
+
+
 def show(arms: list[dict[str, Any]]) -> None:
-    columns = ["tuning", "seconds", *(f"seconds_{phase}" for phase in PHASES)]
-    columns += ["seconds_engine", "peak_gib", "score_first", "score_last", "kl_last"]
-    print(" ".join(f"{name.removeprefix('seconds_'):>11}" for name in columns))
+    columns = ["runs", "seconds", "lowest", "highest", *(f"seconds_{phase}" for phase in PHASES)]
+    columns += ["peak_gib", "length", *(f"times {arm}" for arm in TRL)]
+    print(" ".join([f"{'arm':14}", *(f"{n.removeprefix('seconds_'):>10}" for n in columns)]))
     for arm in arms:
-        cells = [arm[name] if name == "tuning" else f"{arm[name]:.2f}" for name in columns]
-        print(" ".join(f"{cell:>11}" for cell in cells))
+        cells = [f"{arm[name]:.2f}" if name in arm else "" for name in columns]
+        print(" ".join([f"{arm['arm']:14}", *(f"{cell:>10}" for cell in cells)]))
 
 
 if __name__ == "__main__":
