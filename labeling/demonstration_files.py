@@ -1,12 +1,14 @@
 """Reading files of demonstrations made elsewhere: the layouts that TRL's SFT reads.
 
 A line is {"messages": [...]} whose last message is the assistant's, or {"prompt": a text or
-messages, "completion": a text or one assistant message}; "category" may stand in both. No Django.
+messages, "completion": a text or one assistant message}; "category" may stand in both.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
+
+from django.utils.translation import gettext as _
 
 from labeling.preference_files import (
     LONGEST_RESPONSE,
@@ -42,25 +44,31 @@ def read_demonstrations(file: IO[bytes], field: str = "completion") -> Iterator[
     for number, row in read_objects(file):
         prompt, text = _parts(number, row, field)
         if not text:
-            raise BadLine(number, "the answer is empty.")
+            raise BadLine(number, _("the answer is empty."))
         if len(text) > LONGEST_RESPONSE:
-            raise BadLine(number, f"the answer is longer than {LONGEST_RESPONSE:,} characters.")
+            raise BadLine(
+                number,
+                _("the answer is longer than %(most)s characters.")
+                % {"most": f"{LONGEST_RESPONSE:,}"},
+            )
         if "\x00" in text:
-            raise BadLine(number, "the answer holds a NUL character, which no text may.")
+            raise BadLine(number, _("the answer holds a NUL character, which no text may."))
         category = row.get("category", "")
         if not isinstance(category, str):
-            raise BadLine(number, '"category" must be a text.')
+            raise BadLine(number, _('"category" must be a text.'))
         yield Example(number, prompt, text, category[:60])
 
 
 def _parts(number: int, row: dict[str, Any], field: str) -> tuple[list[Message], str]:
     if "prompt" in row:
         if field not in row:
-            raise BadLine(number, f'the field "{field}" is missing.')
+            raise BadLine(number, _('the field "%(name)s" is missing.') % {"name": field})
         return read_messages(number, row["prompt"]), read_answer(number, row[field])
     if "messages" not in row:
-        raise BadLine(number, f'it needs "messages", or a "prompt" with a "{field}".')
+        raise BadLine(
+            number, _('it needs "messages", or a "prompt" with a "%(name)s".') % {"name": field}
+        )
     messages = read_messages(number, row["messages"])
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
-        raise BadLine(number, "the last of the messages must be the assistant's answer.")
+        raise BadLine(number, _("the last of the messages must be the assistant's answer."))
     return messages[:-1], messages[-1]["content"].strip()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.demonstration_files import Example, read_demonstrations
@@ -63,9 +64,9 @@ def import_demonstrations(
         while batch := list(islice(rows, ROWS_AT_A_TIME)):
             _store(batch, campaign, source, author_kind, report, now, folder)
     except BadLine as problem:
-        raise errors.BadRow(f"{problem} Nothing was imported.") from None
+        raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
     if not report.demonstrations:
-        raise errors.BadRow("The file holds no new demonstration. Nothing was imported.")
+        raise errors.BadRow(_("The file holds no new demonstration. Nothing was imported."))
     audit.record(
         actor=by,
         act=Act.DEMONSTRATIONS_IMPORTED,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Case, Q, Value, When
+from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.models import (
@@ -272,10 +273,11 @@ def checked_text(text: str) -> str:
         raise errors.DemonstrationRefused
     if len(text) > LONGEST_RESPONSE:
         raise errors.DemonstrationRefused(
-            f"The answer is longer than {LONGEST_RESPONSE:,} characters; please shorten it."
+            _("The answer is longer than %(most)s characters; please shorten it.")
+            % {"most": f"{LONGEST_RESPONSE:,}"}
         )
     if "\x00" in text:
-        raise errors.DemonstrationRefused("The answer holds a NUL character, which no text may.")
+        raise errors.DemonstrationRefused(_("The answer holds a NUL character, which no text may."))
     return text
 
 
@@ -305,7 +307,7 @@ def _held_slot(slot: DemonstrationSlot, labeler: User, now: datetime) -> Demonst
 
 def _check_offered(slot: DemonstrationSlot, started_from: int | None) -> None:
     if started_from is not None and started_from not in (slot.first_id, slot.second_id):
-        raise errors.DemonstrationRefused("That response was not offered to start from.")
+        raise errors.DemonstrationRefused(_("That response was not offered to start from."))
 
 
 def _store(

@@ -78,9 +78,9 @@ def import_gold(*, campaign: Campaign, file: IO[bytes], by: User | None) -> int:
             _add_row(number, row, campaign, by)
             count += 1
     except BadLine as problem:
-        raise errors.BadRow(f"{problem} Nothing was imported.") from None
+        raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
     if not count:
-        raise errors.BadRow("The file holds no question. Nothing was imported.")
+        raise errors.BadRow(_("The file holds no question. Nothing was imported."))
     return count
 
 
@@ -92,7 +92,9 @@ def _add_row(number: int, row: dict[str, Any], campaign: Campaign, by: User | No
         or not all(isinstance(text, str) and 0 < len(text) <= LONGEST_RESPONSE for text in texts)
     ):
         raise BadLine(
-            number, f'"responses" must be two texts of up to {LONGEST_RESPONSE:,} characters.'
+            number,
+            _('"responses" must be two texts of up to %(most)s characters.')
+            % {"most": f"{LONGEST_RESPONSE:,}"},
         )
     kind = row.get("kind", GoldQuestion.Kind.SILENT)
     for name, value, known in (
@@ -100,10 +102,14 @@ def _add_row(number: int, row: dict[str, Any], campaign: Campaign, by: User | No
         ("kind", kind, GoldQuestion.Kind.values),
     ):
         if value not in known:
-            raise BadLine(number, f'"{name}" must be one of {", ".join(known)}.')
+            raise BadLine(
+                number,
+                _('"%(name)s" must be one of %(known)s.')
+                % {"name": name, "known": ", ".join(known)},
+            )
     explanation = row.get("explanation", "")
     if not isinstance(explanation, str):
-        raise BadLine(number, '"explanation" must be a text.')
+        raise BadLine(number, _('"explanation" must be a text.'))
     try:
         add_gold(
             campaign=campaign,

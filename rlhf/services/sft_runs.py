@@ -3,6 +3,8 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling import artifacts, errors
 from labeling.models import Act, Campaign, DemonstrationSnapshot, Policy, Prompt, User
@@ -12,6 +14,14 @@ from rlhf.models import SFTRun
 from rlhf.services.duels import open_duel
 
 FEWEST_TRAIN, FEWEST_TEST = 8, 2  # fewer teach and tell nothing
+TOO_FEW_TO_TRAIN = gettext_lazy(
+    "There are %(there)d demonstrations to learn from, and at least %(fewest)d are needed: "
+    "%(more)d more. Let labelers write more or import some, then take another snapshot."
+)
+TOO_FEW_HELD_OUT = gettext_lazy(
+    "There are %(there)d demonstrations held out, and at least %(fewest)d are needed: "
+    "%(more)d more. Let labelers write more or import some, then take another snapshot."
+)
 
 
 @transaction.atomic
@@ -28,18 +38,18 @@ def start_sft_run(
         TooFewDemonstrations: with the number that is missing.
         NotReady: the parent has no weights.
     """
-    for words, there, fewest in (
-        ("to learn from", snapshot.train_count, FEWEST_TRAIN),
-        ("held out", snapshot.test_count, FEWEST_TEST),
+    for sentence, there, fewest in (
+        (TOO_FEW_TO_TRAIN, snapshot.train_count, FEWEST_TRAIN),
+        (TOO_FEW_HELD_OUT, snapshot.test_count, FEWEST_TEST),
     ):
         if there < fewest:
             raise errors.TooFewDemonstrations(
-                f"There are {there} demonstrations {words}, and at least {fewest} are needed: "
-                f"{fewest - there} more. Let labelers write more or import some, then take "
-                "another snapshot."
+                sentence % {"there": there, "fewest": fewest, "more": fewest - there}
             )
     if not parent.checkpoint:
-        raise errors.NotReady(f"{parent} has no weights to train; choose another policy.")
+        raise errors.NotReady(
+            _("%(policy)s has no weights to train; choose another policy.") % {"policy": parent}
+        )
     run = SFTRun.objects.create(
         snapshot=snapshot, parent=parent, created_by=by, config=config or {}
     )
@@ -80,7 +90,7 @@ def start_sft_duel(*, run: SFTRun, by: User | None) -> Campaign:
     if run.duel is not None:
         return run.duel
     if run.policy is None:
-        raise errors.NotReady("The SFT run has made no policy yet; wait until it has.")
+        raise errors.NotReady(_("The SFT run has made no policy yet; wait until it has."))
     prompts = Prompt.objects.filter(demonstrations__snapshots=run.snapshot).distinct()
     run.duel = open_duel(
         name=f"{run.snapshot.campaign.name[:80]}, comparison {run.pk}",
