@@ -2,6 +2,7 @@
 // returns in its place. The server decides what is stored and what comes next.
 
 import * as attention from "./work/attention.js";
+import "./work/breaks.js";
 import "./work/keys.js";
 import * as pair from "./work/pair.js";
 import "./work/reasons.js";

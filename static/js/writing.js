@@ -2,6 +2,7 @@
 // server can take it. The server decides what is stored and what comes next.
 
 import * as attention from "./work/attention.js";
+import "./work/breaks.js";
 import * as bindings from "./work/bindings.js";
 import * as server from "./work/server.js";
 import * as store from "./work/store.js";

@@ -5,7 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.models import Assignment, Judgment, Skip
+from labeling.models import Assignment, Campaign, Judgment, Membership, Skip
+from labeling.services.campaigns import add_members
+from labeling.services.demonstrations import want_demonstrations
+from labeling.services.prompts import store_prompts
 from tests.cast import PASSWORD
 from tests.pages.axe import violations
 
@@ -179,6 +182,26 @@ def test_a_break_is_suggested_after_so_much_attention_over_pairs_and_reloads(on_
     expect(reminder).to_be_hidden()
     work_for(page, 2)
     expect(reminder).to_be_visible()
+
+
+def test_who_writes_is_reminded_of_breaks_too(page, sign_in, live_server, alice, policy):
+    campaign = Campaign.objects.create(
+        name="Ideal answers",
+        kind=Campaign.Kind.DEMONSTRATION,
+        status=Campaign.Status.OPEN,
+        break_after=20,
+    )
+    add_members(campaign=campaign, users=[alice], role=Membership.Role.LABELER)
+    prompts = store_prompts([([{"role": "user", "content": "Why?"}], "")])
+    want_demonstrations(campaign=campaign, prompts=prompts, offers={})
+    page.clock.install()
+    sign_in(alice)
+    page.goto(f"{live_server.url}/label/{campaign.pk}/write/")
+    expect(page.locator("form.pair")).to_be_visible()
+    work_for(page, 19)
+    expect(page.get_by_text("A break of five minutes")).to_be_hidden()
+    work_for(page, 2)
+    expect(page.get_by_text("A break of five minutes")).to_be_visible()
 
 
 def test_the_reminder_waits_ten_minutes_when_asked_to_and_a_break_ends_it(on_the_clock):

@@ -8,7 +8,7 @@ const LATER = 10 * 60 * 1000; // milliseconds of attention until the next remind
 const STORED = "attention";
 
 const notice = document.querySelector("[data-break]");
-const { labeler } = document.querySelector("[data-outbox]").dataset;
+const labeler = notice?.dataset.labeler;
 const after = Number(notice?.dataset.after) * 60 * 1000;
 
 let counted = attention.total();
@@ -43,7 +43,7 @@ function tick() {
 function later() {
   const stored = read();
   write({ ...stored, quiet: stored.spent + LATER });
-  document.querySelector("#pair [data-focus]")?.focus({ preventScroll: true });
+  document.querySelector("#pair [data-focus], #chat [data-focus]")?.focus({ preventScroll: true });
 }
 
 if (notice) {
