@@ -55,16 +55,18 @@ FROM generate_series(1, %(pairs)s) n, generate_series(0, 1) side;
 INSERT INTO labeling_comparison (id, campaign_id, prompt_id, first_id, second_id, created_at)
 SELECT %(base)s + n, %(campaign)s, %(base)s + n, 2 * (%(base)s + n), 2 * (%(base)s + n) - 1, now()
 FROM generate_series(1, %(pairs)s) n;
-INSERT INTO labeling_assignment ({columns})
-SELECT %(overlap)s * (%(base)s + n - 1) + slot + 1, %(base)s + n, slot, (n + slot) %% 2 = 0,
+INSERT INTO labeling_assignment (id, comparison_id, campaign_id, slot, purpose, first_on_left,
+       labeler_id, leased_until, answered_at)
+SELECT %(overlap)s * (%(base)s + n - 1) + slot + 1, %(base)s + n, %(campaign)s, slot, 'data',
+       (n + slot) %% 2 = 0,
        CASE WHEN answered THEN (%(labelers)s)[1 + (n + slot) %% cardinality(%(labelers)s)] END,
-       CASE WHEN answered THEN now() END, CASE WHEN answered THEN now() END {campaign}
+       CASE WHEN answered THEN now() END, CASE WHEN answered THEN now() END
 FROM generate_series(1, %(pairs)s) n, generate_series(0, %(overlap)s - 1) slot,
      LATERAL (SELECT n <= %(done)s AND slot < %(opinions)s AS answered) a;
-INSERT INTO labeling_judgment (comparison_id, judge_kind, assignment_id, labeler_id, preference,
-       equal, aspects, rationale, flags, client_key, retracted, created_at)
-SELECT comparison_id, 'person', id, labeler_id, 1, '', '{}', '', '{}', gen_random_uuid(), false,
-       now()
+INSERT INTO labeling_judgment (comparison_id, judge_kind, annotator, purpose, assignment_id,
+       labeler_id, preference, equal, aspects, rationale, flags, client_key, retracted, created_at)
+SELECT comparison_id, 'person', '', 'data', id, labeler_id, 1, '', '{}', '', '{}',
+       gen_random_uuid(), false, now()
 FROM labeling_assignment WHERE answered_at IS NOT NULL
      AND comparison_id > %(base)s AND comparison_id <= %(base)s + %(pairs)s;
 """
@@ -210,7 +212,7 @@ def fill(
     """Put so many pairs into a campaign; the first `done` have so many opinions each."""
     from django.db import connection, transaction
 
-    from labeling.models import Assignment, Comparison, Policy
+    from labeling.models import Comparison, Policy
 
     policy, _ = Policy.objects.get_or_create(name="bench", version=0)
     last = Comparison.objects.order_by("-id").values_list("id", flat=True).first()
@@ -224,12 +226,9 @@ def fill(
         "opinions": opinions,
         "labelers": [labeler.pk for labeler in labelers],
     }
-    columns = "id, comparison_id, slot, first_on_left, labeler_id, leased_until, answered_at"
-    known = any(field.name == "campaign" for field in Assignment._meta.get_fields())
-    sql = FILL.replace("{columns}", columns + (", campaign_id" if known else ""))
-    sql = sql.replace("{campaign}", ", %(campaign)s" if known else "")
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        cursor.execute(FILL, values)
+        cursor.execute("SELECT labeling_tally_rebuild()")
     with connection.cursor() as cursor:
         for table in SEQUENCES:
             name = f"labeling_{table}"
