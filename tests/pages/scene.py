@@ -29,6 +29,7 @@ from labeling.services.reports import FIGURES, compute
 from rewardmodel.models import RewardModel, RewardModelMetric
 from rlhf.models import PolicyRun, PolicyRunMetric, Promotion, ResponseRequest, Round
 from tests.cast import judge, person
+from tests.pages.kinds_scene import KindsScene, set_kinds_scene
 from tests.pages.writing_scene import WritingScene, set_writing_scene
 
 DEMO = Path(__file__).resolve().parents[2] / "labeling" / "demo"
@@ -48,6 +49,7 @@ class Scene:
     manager: User
     engineer: User
     writing: WritingScene
+    kinds: KindsScene
 
 
 def set_scene() -> Scene:
@@ -109,8 +111,21 @@ def set_scene() -> Scene:
         duel=duel,
     )
     writing = set_writing_scene(campaign, parent, labeler, manager, engineer)
-    people = labeler, manager, engineer
-    return Scene(campaign, duel, reward_model, policy_run, parent, child, going, *people, writing)
+    kinds = set_kinds_scene(labeler, manager, parent, child)
+    return Scene(
+        campaign=campaign,
+        duel=duel,
+        reward_model=reward_model,
+        policy_run=policy_run,
+        parent=parent,
+        child=child,
+        round=going,
+        labeler=labeler,
+        manager=manager,
+        engineer=engineer,
+        writing=writing,
+        kinds=kinds,
+    )
 
 
 def _campaign(name: str, manager: User, labelers: list[User], **more: Any) -> Campaign:

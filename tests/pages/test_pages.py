@@ -24,6 +24,7 @@ from tests.pages.writing_scene import learning
 @pytest.fixture
 def scene(db: None, settings: Any, tmp_path: Any) -> Scene:
     settings.VAR = tmp_path
+    settings.ARTIFACTS_URL = f"file://{tmp_path}/artifacts"
     return set_scene()
 
 
@@ -39,6 +40,10 @@ def everyones(scene: Scene) -> list[str]:
         reverse("labeling:choose"),
         reverse("labeling:write", args=[scene.writing.campaign.pk]),
         reverse("labeling:work", args=[scene.campaign.pk]),
+        reverse("labeling:work", args=[scene.kinds.ranking.pk]),
+        reverse("labeling:work", args=[scene.kinds.image.pk]),
+        reverse("labeling:work", args=[scene.kinds.warned.pk]),
+        reverse("rlhf:chat", args=[scene.kinds.chat.pk]),
         reverse("labeling:history"),
         reverse("labeling:settings"),
         reverse("labeling:own_data"),
