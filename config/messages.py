@@ -35,6 +35,19 @@ KEYWORDS = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
+# Of a catalog's header: what version control knows better.
+UNSAID = tuple(
+    f'"{name}'
+    for name in (
+        "Project-Id-Version",
+        "Report-Msgid-Bugs-To",
+        "POT-Creation-Date",
+        "PO-Revision-Date",
+        "Last-Translator",
+        "Language-Team",
+        "Generated-By",
+    )
+)
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w*\}")
 
 
@@ -198,14 +211,16 @@ def read(language: str) -> Catalog:
 
 
 def write(language: str, catalog: Catalog) -> None:
-    """Without places and dates: a moved line must not change five files."""
+    """Without places, dates and names: a moved line must not change five files."""
     path = path_of(language)
+    catalog.header_comment = (
+        "# What people read in Accord; docs/translating.md says how to change it."
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     written = io.BytesIO()
     write_po(written, catalog, width=100, no_location=True, sort_output=True, ignore_obsolete=True)
     lines = written.getvalue().decode().splitlines(keepends=True)
-    dated = ('"POT-Creation-Date', '"PO-Revision-Date', '"Generated-By', '"Last-Translator')
-    path.write_text("".join(line for line in lines if not line.startswith(dated)), "utf-8")
+    path.write_text("".join(line for line in lines if not line.startswith(UNSAID)), "utf-8")
 
 
 def lacks(message: Message, translation: Message | None) -> str:

@@ -14,7 +14,8 @@ class Refused(Exception):
 
     @classmethod
     def sentence(cls) -> str:
-        return gettext(" ".join((cls.__doc__ or "").split()))
+        words = " ".join((cls.__doc__ or "").split())
+        return gettext(words)
 
 
 class LeaseExpired(Refused):

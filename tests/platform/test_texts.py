@@ -1,0 +1,26 @@
+"""Pages say nothing that could not be said in another language."""
+
+import re
+
+import pytest
+from django.template.base import TextNode
+
+from config.messages import ROOT, nodes, parsed, templates
+
+PAGES = [path for path in templates() if path.suffix == ".html"]
+# Names, units, what is typed as it stands, and the classes that a page gives its body.
+SAME = {"Accord", "API", "JSONL", "Parquet", "CSV", "ZIP", "KL", "PPO", "SFT", "ECE", "ms"}
+SAME |= {"Authorization", "Bearer", "README", "md", "centred", "work"}
+SILENT = re.compile(r"<!--.*?-->|<(script|style|svg)\b.*?</\1>", re.DOTALL)
+TAG = re.compile(r"<[^>]*>")
+SPOKEN = re.compile(r'\b(?:title|alt|placeholder|aria-label|aria-description)="([^"\0]+)"')
+ENTITY = re.compile(r"&#?\w+;")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_page_says_nothing_that_can_not_be_translated(path):
+    bare = "\0".join(node.s for node in nodes(parsed(path).nodelist) if isinstance(node, TextNode))
+    bare = SILENT.sub("", bare)
+    read = [*SPOKEN.findall(bare), *TAG.sub("\0", bare).split("\0")]
+    words = {word for text in read for word in re.findall(r"[A-Za-z]{2,}", ENTITY.sub("", text))}
+    assert words <= SAME
