@@ -188,9 +188,11 @@ def crossed(
 
     from rewardmodel.learning.conversations import Chat
     from rewardmodel.learning.evaluation import figures
+    from rewardmodel.learning.learner import Learner
     from rewardmodel.learning.model import RewardModel, load_trunk
     from rewardmodel.learning.pairs import Pair, fit
-    from rewardmodel.learning.training import Learner, RewardTraining, score, train
+    from rewardmodel.learning.settings import RewardTraining
+    from rewardmodel.learning.training import score, train
 
     config = RewardTraining(**{"precision": asked.precision, "evaluate_every": 0, **chosen})
     chat = Chat(AutoTokenizer.from_pretrained(asked.model))
@@ -205,7 +207,9 @@ def crossed(
         started = time.perf_counter()
         torch.manual_seed(config.seed)
         trunk = load_trunk(asked.model, config.trunk_share)
-        learner = Learner(config, RewardModel(trunk, chat.padding, heads=config.heads), learned)
+        learner = Learner(
+            config, RewardModel(trunk, chat.padding, heads=len(config.head_names)), learned
+        )
         learner.kept = kept if learner.kept is not None else None
         for _ in train(config, learner, learned, []):
             pass
@@ -246,14 +250,16 @@ def speed(asked: argparse.Namespace) -> list[dict[str, Any]]:
 
 def one_arm(asked: argparse.Namespace) -> dict[str, Any]:
     """Time steps over pairs that were not seen before; the first one is not counted."""
+    from rewardmodel.learning.learner import Learner
     from rewardmodel.learning.model import RewardModel, load_trunk
-    from rewardmodel.learning.training import Learner, RewardTraining, learn
+    from rewardmodel.learning.settings import RewardTraining
+    from rewardmodel.learning.training import learn
 
     chosen = {**ARMS[asked.arm], **settings(asked)}
     config = RewardTraining(**{"precision": asked.precision, **chosen, "batch_size": asked.batch})
     chat, examples = timed_examples(asked)
     trunk = load_trunk(asked.model, config.trunk_share)
-    model = RewardModel(trunk, chat.padding, packing=config.packing, heads=config.heads)
+    model = RewardModel(trunk, chat.padding, packing=config.packing, heads=len(config.head_names))
     learner = Learner(config, model, examples)
     seconds, processor, tokens = [], [], 0
     for step in range(asked.steps + 1):
@@ -279,7 +285,7 @@ def timed_examples(asked: argparse.Namespace) -> tuple[Any, list[Any]]:
 
     from rewardmodel.learning.conversations import Chat
     from rewardmodel.learning.pairs import Pair, fit
-    from rewardmodel.learning.training import RewardTraining
+    from rewardmodel.learning.settings import RewardTraining
 
     chat = Chat(AutoTokenizer.from_pretrained(asked.model))
     rows = list(snapshot(asked.data))

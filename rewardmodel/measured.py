@@ -30,6 +30,7 @@ def slices(figures: dict[str, Any]) -> list[Intervals]:
         ("category", _("Accuracy by category"), _("category")),
         ("agreement", _("Accuracy by how far people agreed"), _("people")),
         ("length", _("Accuracy by length"), _("the chosen response is")),
+        ("aspect", _("Accuracy in each aspect"), _("aspect")),
     ]
     drawn = [
         intervals(
@@ -48,7 +49,7 @@ def slices(figures: dict[str, Any]) -> list[Intervals]:
 
 
 def _named(key: str, name: str) -> str:
-    if key == "category":  # a word of the manager's own, which may be one of ours by chance
+    if key in ("category", "aspect"):  # a manager's own word, which may be one of ours by chance
         return name or _("none")
     return str(WORDS.get(name, name))
 

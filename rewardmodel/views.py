@@ -87,7 +87,7 @@ def train(request: SignedIn, pk: int) -> HttpResponse:
     """Start a reward model on a snapshot."""
     require_engineer(request.user)
     snapshot = get_object_or_404(Snapshot.objects.select_related("campaign"), pk=pk)
-    form = TrainForm(request.POST or None)
+    form = TrainForm(request.POST or None, aspects=snapshot.campaign.aspects)
     if request.method == "POST" and form.is_valid():
         try:
             run = start_reward_model(
@@ -206,7 +206,12 @@ def watched(pk: int) -> dict[str, Any]:
     run = get_object_or_404(
         RewardModel.objects.select_related("snapshot__campaign", "base", "created_by"), pk=pk
     )
-    context = {"run": run, "charts": curves(run, CURVES), "log": log_tail(run)}
+    context = {
+        "run": run,
+        "settings": _settings(run.config),
+        "charts": curves(run, CURVES),
+        "log": log_tail(run),
+    }
     if run.status == RewardModel.Status.SUCCEEDED:
         context |= {
             "slices": slices(run.figures),
@@ -215,6 +220,15 @@ def watched(pk: int) -> dict[str, Any]:
             "others": CompareForm(runs=comparable(run)),
         }
     return context
+
+
+def _settings(config: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Each choice in a line, the weights of aspects apart."""
+    apart = config.get("aspects", {}).items()
+    return [
+        *((name, value) for name, value in config.items() if name != "aspects"),
+        *((f"aspects: {name}", weight) for name, weight in apart),
+    ]
 
 
 def _disagreements(run: RewardModel) -> list[dict[str, Any]]:

@@ -149,6 +149,7 @@ def judge(
     preference: int = -1,
     equal: str = "",
     now: datetime | None = None,
+    aspects: dict[str, int] | None = None,
 ) -> Judgment:
     """Let one labeler take and answer the next pair of a campaign."""
     now = now or timezone.now()
@@ -157,7 +158,7 @@ def judge(
     return record_judgment(
         assignment=assignment,
         labeler=labeler,
-        answer=Answer(preference=preference, equal=equal),
+        answer=Answer(preference=preference, equal=equal, aspects=aspects or {}),
         client_key=uuid.uuid4(),
         seconds=3.0,
         now=now,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from labeling import artifacts
 from labeling.models import Act, Campaign, Judgment, Snapshot, SnapshotJudgment, User
@@ -105,6 +106,7 @@ def _rows(campaign: Campaign, kinds: Sequence[str]) -> Iterator[tuple[dict[str, 
     """One row a judged comparison, in a fixed order, and the judgments it was made from."""
     judgments = (
         with_what_was_judged(current_judgments(campaign, kinds))
+        .prefetch_related("assignment")
         .order_by("comparison_id", "id")
         .iterator(chunk_size=1000)
     )
@@ -146,5 +148,35 @@ def _row(votes: list[Judgment], strength: int) -> dict[str, Any]:
         "tie": ties,
         "votes": [max(for_first, for_second), for_neither, min(for_first, for_second)],
         "margin": max(0.0, (mean if second_wins else -mean) / strength),
+        "ballots": [_ballot(vote, chosen == comparison.first) for vote in votes],
+        **_aspects(votes, second_wins),
         "weight": 1.0,
     }
+
+
+def _ballot(vote: Judgment, first_chosen: bool) -> tuple[str, int, int]:
+    """Who answered, how strongly for the chosen response, and on which side that was shown.
+
+    The name tells the same labeler again within this installation, and to nobody else who it is.
+    The side is 1 for the left, -1 for the right, and 0 where there were no sides: in a ranking, and
+    in answers from elsewhere.
+    """
+    who = vote.labeler_id or f"{vote.imported_from_id} {vote.ai_judge_id} {vote.annotator}"
+    name = salted_hmac("labeling.snapshots.ballot", str(who), algorithm="sha256").hexdigest()[:12]
+    answer = -vote.preference if first_chosen else vote.preference
+    if vote.assignment is None or vote.comparison.group_id is not None:
+        return name, answer, 0
+    return name, answer, 1 if vote.assignment.first_on_left == first_chosen else -1
+
+
+def _aspects(votes: list[Judgment], second_wins: bool) -> dict[str, Any]:
+    """For each aspect that somebody judged, the share that prefers the chosen response in it."""
+    said: dict[str, list[int]] = {}
+    for vote in votes:
+        for name, preference in vote.aspects.items():
+            said.setdefault(name, []).append(preference if second_wins else -preference)
+    shares = {
+        name: sum((each > 0) + (each == 0) / 2 for each in towards) / len(towards)
+        for name, towards in sorted(said.items())
+    }
+    return {"aspects": shares} if shares else {}

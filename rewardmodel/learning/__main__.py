@@ -15,7 +15,9 @@ from transformers import AutoTokenizer
 from rewardmodel.learning.artifact import Card, save_artifact
 from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.evaluation import figures, predictions, report, tie_figures
+from rewardmodel.learning.labelers import estimated, labeler_figures
 from rewardmodel.learning.labels import flip_rate, relabelled
+from rewardmodel.learning.learner import Learner
 from rewardmodel.learning.learning_curve import curve_report, learning_curve
 from rewardmodel.learning.losses import TIE_LOSSES, tie_parameter
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
@@ -23,7 +25,8 @@ from rewardmodel.learning.model_card import model_card
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
 from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_text
-from rewardmodel.learning.training import Learner, RewardTraining, opinions, train
+from rewardmodel.learning.settings import RewardTraining
+from rewardmodel.learning.training import opinions, train
 
 # program and trunk, and where the pairs come from, for the model card
 NOT_OF_THE_ALGORITHM = ("program", "model", "about")
@@ -41,8 +44,10 @@ def _run(run: RunDirectory) -> None:
         pairs = read_pairs(run.rows())
         # labels are chosen for learning; what people said stays the measure
         taught = [pair for pair in pairs if pair.split == "train"]
-        learned = relabelled(taught, config.labels)
+        learned = relabelled(taught, config.labels, config.strengths)
         counted = {"flip_rate": flip_rate(taught)} if config.labels == "posterior" else {}
+        if config.labels == "labelers":
+            counted = labeler_figures(estimated(taught))
         pairs = [*learned, *(pair for pair in pairs if pair.split == "test")]
         usable = [pair for pair in pairs if pair.decided or config.loss in TIE_LOSSES]
         check_enough(config, usable)
@@ -104,7 +109,9 @@ def _learner(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trunk = load_trunk(folder, config.trunk_share)
-    model = RewardModel(trunk, chat.padding, packing=config.packing, heads=config.heads).to(device)
+    model = RewardModel(
+        trunk, chat.padding, packing=config.packing, heads=len(config.head_names)
+    ).to(device)
     learner = Learner(config, model, train_set.examples)
     checkpoint = run.newest_checkpoint()
     if checkpoint is not None:
@@ -131,7 +138,9 @@ def _finish(
         [example.pair for example in each.examples] for each in (train_set, test_set)
     )
     said = opinions(learner, test_set.examples, config).numpy()  # (n, 2, k)
-    scores = said.mean(-1)  # (n, 2)
+    scores = model.combined(torch.from_numpy(said)).numpy()  # (n, 2)
+    leads = (said[:, 0] - said[:, 1]).T  # (k, n)
+    heads = dict(zip(config.aspects, leads, strict=True)) if config.aspects else {}
     found: dict[str, Any] = dict(figures(scores, learned, held_out))
     tie = 0.0
     if config.loss in TIE_LOSSES:
@@ -142,7 +151,7 @@ def _finish(
         "truncated_prompts": train_set.truncated_prompts + test_set.truncated_prompts,
         "left_out_pairs": train_set.left_out + test_set.left_out,
         "skipped_steps": learner.skipped,
-        "report": report(scores, held_out, found["temperature"]) | curve_report(curve),
+        "report": report(scores, held_out, found["temperature"], heads) | curve_report(curve),
     }
     card = Card(
         mean=found["mean"],
@@ -155,6 +164,7 @@ def _finish(
         loss=config.loss,
         tie=tie,
         head_means=said.mean((0, 1)).tolist(),
+        aspects=config.aspects,
     )
     with run.result(found) as folder:
         save_artifact(folder, model, chat, card)

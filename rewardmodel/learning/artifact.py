@@ -38,6 +38,7 @@ class Card:
     tie: float = 0.0  # nu of Davidson or eta of Rao-Kupper, for raw leads
     # raw score that each head gives the average held-out response; empty where there is one head
     head_means: list[float] = field(default_factory=list)
+    aspects: dict[str, float] = field(default_factory=dict)  # weights of heads that judge aspects
 
 
 def save_artifact(folder: Path, model: RewardModel, chat: Chat, card: Card) -> None:
@@ -116,8 +117,8 @@ class Scorer:
         """Normalised scores as `score_tokens` gives them, each with its uncertainty.
 
         The uncertainty is the standard deviation of the heads' scores, in the unit of the score;
-        None where there is one head. A preference leaves each head a level of its own, so the
-        level that a head has on held-out responses is taken off first.
+        None where there is one head, or each judges another aspect. A preference leaves each head
+        a level of its own, so the level that it has on held-out responses is taken off first.
         """
         members: dict[tuple[int, ...], list[int]] = {}
         ended = [self.chat.ended(response) for response in responses]
@@ -132,9 +133,12 @@ class Scorer:
             with autocast(self.model.device, self.card.precision):
                 features = self.model.features(self.model.batch([groups[n] for n in part]))
             seen = (self.model.opinions(features).cpu() - means) / self.card.std  # (S, k)
-            spread = seen.std(1).tolist() if seen.shape[1] > 1 else [None] * len(seen)
+            alike = seen.shape[1] > 1 and not self.card.aspects
+            spread = seen.std(1).tolist() if alike else [None] * len(seen)
             numbers = [number for place in part for number in order[place]]
-            for number, value, unsure in zip(numbers, seen.mean(1).tolist(), spread, strict=True):
+            for number, value, unsure in zip(
+                numbers, self.model.combined(seen).tolist(), spread, strict=True
+            ):
                 judged[number] = (value, unsure)
         return judged
 

@@ -1,7 +1,7 @@
 """How good a reward model is on pairs it has not seen."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from rewardmodel.learning.calibration import (
 )
 from rewardmodel.learning.losses import tie_log_chances, tie_parameter
 from rewardmodel.learning.pairs import Pair
-from rewardmodel.learning.slices import labeler_agreement, proportion, slices
+from rewardmodel.learning.slices import aspect_slices, labeler_agreement, proportion, slices
 
 LEAD_RANGE, LEAD_BINS = 4.0, 16  # log-odds either way, and bars between; beyond is at the ends
 SURE = 0.9  # share of votes from which people count as confident
@@ -66,13 +66,19 @@ def decided(scores: np.ndarray, pairs: Sequence[Pair]) -> tuple[list[Pair], np.n
     return [pair for pair in pairs if pair.decided], (scores[:, 0] - scores[:, 1])[kept]
 
 
-def report(scores: np.ndarray, test: Sequence[Pair], temperature: float) -> dict[str, Any]:
+def report(
+    scores: np.ndarray,
+    test: Sequence[Pair],
+    temperature: float,
+    heads: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """What a page draws about held-out pairs.
 
     Args:
         scores: of the chosen and rejected responses, (n, 2), not normalised.
         test: held out.
         temperature: leads divided by it are log-odds.
+        heads: leads, (n,), of the heads that judge one aspect each.
 
     Returns:
         slices; leads, a histogram of log-odds; reliability before and after temperature scaling;
@@ -83,7 +89,8 @@ def report(scores: np.ndarray, test: Sequence[Pair], temperature: float) -> dict
     counts, edges = np.histogram(inside, LEAD_BINS, (-LEAD_RANGE, LEAD_RANGE))
     crossed = scaled_crosswise(lead, halves_by_prompt(seen))
     return {
-        "slices": slices(lead, seen),
+        "slices": slices(lead, seen)
+        | {"aspect": aspect_slices(scores[:, 0] - scores[:, 1], heads or {}, test)},
         "leads": [
             {"lead": float(middle), "pairs": int(count)}
             for middle, count in zip((edges[:-1] + edges[1:]) / 2, counts, strict=True)

@@ -4,14 +4,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rewardmodel.learning.pairs import Pair
+from scipy.special import expit
 
-LABELS = ("shares", "majority", "posterior")
+from rewardmodel.learning.labelers import estimated, ranked_strengths
+from rewardmodel.learning.pairs import Pair, turned
+
+LABELS = ("shares", "majority", "posterior", "labelers")
+STRENGTHS = ("as said", "calibrated")
 FEWEST_REPEATED = 20  # pairs with two preferences, below which a flip rate is a guess
 LEAST_FLIPS, MOST_FLIPS = 0.01, 0.45  # nobody is sure beyond reach, and a coin teaches nothing
 
 
-def relabelled(pairs: Sequence[Pair], labels: str) -> list[Pair]:
+def relabelled(pairs: Sequence[Pair], labels: str, strengths: str = "as said") -> list[Pair]:
     """The pairs with the labels a run wants to learn from; those without known votes stay.
 
     Args:
@@ -20,12 +24,20 @@ def relabelled(pairs: Sequence[Pair], labels: str) -> list[Pair]:
             the probability that the chosen response is better, if each preference is turned round
             with one estimated flip rate and either response is better as often: for one answer
             that is label smoothing with the estimated rate, and more answers make it surer.
+            "labelers" is the same with each labeler's own skill and lean, see `labelers`.
+        strengths: "as said" leaves the margins, "calibrated" ranks each labeler's own.
 
     Raises:
         ValueError: a posterior is wanted and too few pairs were judged twice to estimate the rate.
     """
+    if strengths == "calibrated":
+        margins = ranked_strengths(pairs)
+        pairs = [replace(pair, margin=m) for pair, m in zip(pairs, margins, strict=True)]
     if labels == "shares":
         return list(pairs)
+    if labels == "labelers":
+        chances = expit(estimated(pairs).log_odds).tolist()
+        return [_by_labelers(pair, chance) for pair, chance in zip(pairs, chances, strict=True)]
     if labels == "majority":
         return [_majority(pair) for pair in pairs]
     flips = flip_rate(pairs)
@@ -70,3 +82,12 @@ def _posterior(pair: Pair, flips: float) -> Pair:
     ties = neither / (chosen + neither + rejected)
     odds = ((1 - flips) / flips) ** (chosen - rejected)
     return replace(pair, preference=ties / 2 + (1 - ties) * odds / (1 + odds), tie=ties)
+
+
+def _by_labelers(pair: Pair, chance: float) -> Pair:
+    """With the probability that their skills leave: an expert may outvote two others."""
+    if not any(ballot.answer for ballot in pair.ballots):
+        return pair
+    ties = sum(ballot.answer == 0 for ballot in pair.ballots) / len(pair.ballots)
+    told = replace(pair, preference=ties / 2 + (1 - ties) * chance, tie=ties)
+    return told if told.preference >= 0.5 else turned(told)

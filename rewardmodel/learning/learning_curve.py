@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from rewardmodel.learning.learner import Learner
 from rewardmodel.learning.model import RewardModel
 from rewardmodel.learning.pairs import Example
-from rewardmodel.learning.training import Learner, RewardTraining, accuracy, score, train
+from rewardmodel.learning.settings import RewardTraining
+from rewardmodel.learning.training import accuracy, score, train
 
 SHARES = (0.125, 0.25, 0.5)  # of the labels; with all of them stands the model itself
 REPEATS = 3  # other labels of the same number, because a few labels are a matter of luck
@@ -66,7 +68,9 @@ def _accuracy(
     config = replace(config, evaluate_every=0, loss=loss)
     torch.manual_seed(config.seed)
     model = learner.model
-    judge = RewardModel(model.trunk, model.padding, packing=config.packing, heads=config.heads)
+    judge = RewardModel(
+        model.trunk, model.padding, packing=config.packing, heads=len(config.head_names)
+    )
     beginner = Learner(config, judge.to(learner.model.device), examples)
     beginner.kept = learner.kept  # the trunk reads nothing again
     for _ in train(config, beginner, examples, []):

@@ -1,6 +1,7 @@
 """A scalar model of human preference: a transformer that ends in one number."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -25,7 +26,7 @@ class RewardModel(nn.Module):
             trunk: a decoder without language model head; dropout is switched off.
             padding: token number used when batches are padded.
             packing: compute a prompt once for all its responses. Same scores, less work.
-            heads: how many, each begun elsewhere; the score is their mean.
+            heads: how many, each begun elsewhere; the score is their mean, see `combine`.
         """
         super().__init__()
         self.trunk = trunk
@@ -36,6 +37,8 @@ class RewardModel(nn.Module):
         self.register_buffer("scale", torch.ones(trunk.config.hidden_size))
         # of a loss with ties: see losses.TIE_LOSSES; learns only where the run has such a loss
         self.tie = nn.Parameter(torch.zeros(()), requires_grad=False)
+        # how the score is put together from the heads: their mean, unless they judge aspects
+        self.register_buffer("shares", torch.full((heads,), 1 / heads))
         initialise(self.head)
         trunk.set_attn_implementation(PACKED_ATTENTION if packing else "sdpa")
         for module in trunk.modules():
@@ -76,7 +79,16 @@ class RewardModel(nn.Module):
 
     def judge(self, features: Tensor) -> Tensor:
         """Scores, (...), from what the trunk made of responses, (..., h)."""
-        return self.opinions(features).mean(-1)
+        return self.combined(self.opinions(features))
+
+    def combined(self, opinions: Tensor) -> Tensor:
+        """Scores, (...), from what each head says, (..., k)."""
+        return (opinions * self.shares.to(opinions.device)).sum(-1)
+
+    def combine(self, weights: Sequence[float]) -> None:
+        """Weigh the heads; the weights of all of them become 1 together."""
+        shares = torch.tensor(list(weights), device=self.device)
+        self.shares.copy_(shares / shares.sum())
 
     def opinions(self, features: Tensor) -> Tensor:
         """The score of each head, (..., k), from what the trunk made of responses, (..., h)."""

@@ -8,12 +8,13 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from rewardmodel.learning.artifact import Card
-from rewardmodel.learning.training import RewardTraining
+from rewardmodel.learning.settings import RewardTraining
 
 SLICES = {
     "category": "Category",
     "agreement": "How far people agreed",
     "length": "The chosen response is",
+    "aspect": "In the aspect",
 }
 
 
@@ -97,7 +98,7 @@ def _sliced(slices: dict[str, list[dict[str, Any]]]) -> Iterable[str]:
                 f"{row['accuracy']:.1%}",
                 f"{row['low']:.1%} to {row['high']:.1%}",
             )
-            for row in slices[key]
+            for row in slices.get(key, [])
         ]
         yield _table([title, "Pairs", "Accuracy", "95 % interval"], rows)
 

@@ -1,7 +1,7 @@
 """How good a reward model is on which pairs, and how far people themselves agree there."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,30 @@ def slices(lead: np.ndarray, pairs: Sequence[Pair]) -> dict[str, list[dict[str, 
         "agreement": _sliced(lead, pairs, agreement_level, AGREEMENT_LEVELS),
         "length": _sliced(lead, pairs, length_gap, LENGTH_GAPS),
     }
+
+
+def aspect_slices(
+    lead: np.ndarray, heads: Mapping[str, np.ndarray], pairs: Sequence[Pair]
+) -> list[dict[str, Any]]:
+    """Accuracy in each aspect that people judged by itself.
+
+    Args:
+        lead: score of the chosen response minus the other's, (n,).
+        heads: the same, (n,), of the heads that judge an aspect; for the other aspects the score
+            itself is asked.
+        pairs: n; in an aspect only those count in which people decided.
+
+    Returns:
+        Rows with name, pairs, accuracy, low and high.
+    """
+    rows = []
+    for name in sorted({name for pair in pairs for name in pair.aspects}):
+        towards = np.array([2 * pair.aspects.get(name, 0.5) - 1 for pair in pairs])
+        said = (heads.get(name, lead) * np.sign(towards))[towards != 0]
+        if said.size:
+            right = float(np.sum(np.where(said == 0, 0.5, said > 0)))
+            rows.append({"name": name, **proportion(right, said.size)})
+    return rows
 
 
 def _sliced(

@@ -13,7 +13,7 @@ from labeling.services.comparisons import create_comparisons
 from labeling.services.exports import preference_rows, write_parquet
 from labeling.services.imports import import_preferences
 from labeling.services.snapshots import split_of, take_snapshot
-from tests.cast import ask, imported_judgment, judge, pair
+from tests.cast import ask, group, imported_judgment, judge, pair, rank
 
 NOW = timezone.now()
 
@@ -140,6 +140,45 @@ class TestSnapshots:
             (0.5, 0.5, 0.0),
             (1.0, 0.0, 0.0),
         ]
+
+    def test_a_row_says_who_answered_what_on_which_side_and_nobody_who_that_is(
+        self, campaign, fill, alice, bob
+    ):
+        campaign.overlap = 2
+        campaign.save()
+        fill(campaign, 6)
+        given = [judge(who, campaign, preference=p) for who, p in [(alice, 2), (bob, 3)] * 6]
+        rows = rows_of(take_snapshot(campaign=campaign, by=None))
+        names = [tuple(by for by, _, _ in row["ballots"]) for row in rows]
+        assert len(set(names)) == 1  # the same two people, told apart
+        assert len(set(names[0])) == 2
+        assert not {"alice", "bob", str(alice.pk), str(bob.pk)} & set(names[0])
+        assert {answer for row in rows for _, answer, _ in row["ballots"]} == {2, 3}
+        chosen_on_left = {j.comparison_id: not j.assignment.first_on_left for j in given[::2]}
+        for row in rows:
+            assert (row["ballots"][0][2] == 1) == chosen_on_left[row["id"]]
+
+    def test_people_of_a_file_are_told_apart_by_its_own_names_and_rankings_have_no_sides(
+        self, campaign, ranked, policy, alice
+    ):
+        group(ranked, policy, "Which order?", ["one", "two", "three"])
+        rank(alice, ranked, [2, 1, 3])
+        imported = imported_judgment(campaign, pair(ask("Imported?"), policy, "a", "b"), -1)
+        rows = rows_of(take_snapshot(campaign=campaign, by=None))
+        ballots = [ballot for row in rows for ballot in row["ballots"]]
+        assert [side for _, _, side in ballots] == [0, 0, 0, 0]
+        assert {row["group"] for row in rows[:3]} == {rows[0]["group"]}
+        assert len({by for by, _, _ in ballots}) == 2
+        assert imported.annotator == ""
+
+    def test_a_row_says_what_people_think_of_each_aspect(self, campaign, fill, alice, bob):
+        campaign.overlap, campaign.aspects = 2, ["brief", "kind"]
+        campaign.save()
+        fill(campaign)
+        judge(alice, campaign, preference=2, aspects={"brief": -1, "kind": 3})
+        judge(bob, campaign, preference=1, aspects={"brief": 0})
+        [only] = rows_of(take_snapshot(campaign=campaign, by=None))
+        assert only["aspects"] == {"brief": 0.25, "kind": 1.0}
 
     def test_simulations_are_never_mixed_in_unasked(self, campaign, fill, alice, simon):
         add_members(campaign=campaign, users=[simon], role="labeler")

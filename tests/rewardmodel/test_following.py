@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from labeling import artifacts, errors
 from labeling.models import Snapshot
-from rewardmodel import forms
 from rewardmodel.following import follow, succeeded
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
@@ -232,15 +231,8 @@ def test_too_few_pairs_are_refused_with_the_number_missing(run, policy):
         start_reward_model(snapshot=few, base=policy, by=None)
 
 
-def test_the_page_offers_the_losses_and_labels_the_program_knows():
-    from rewardmodel.learning import labels, losses
-
-    assert tuple(value for value, _ in forms.LOSSES) == losses.LOSSES
-    assert tuple(value for value, _ in forms.LABELS) == labels.LABELS
-
-
 def test_the_page_and_the_program_ask_for_the_same_number_of_pairs():
-    from rewardmodel.learning.training import RewardTraining
+    from rewardmodel.learning.settings import RewardTraining
 
     program = RewardTraining()
     assert {name: getattr(program, name) for name in FEWEST} == FEWEST

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -185,6 +186,53 @@ def test_labels_are_chosen_for_learning_and_what_people_said_stays_the_measure(
     assert {json.loads(line)["preference"] for line in lines} == {0.75}
 
 
+def test_labelers_are_weighed_and_the_figures_tell_of_all_together(tiny: Path, tmp_path: Path):
+    rows = planted_rows(150)
+    chance = random.Random(0)
+    for row in rows:
+        skills = {"expert": 0.95, "usual": 0.8, "coin": 0.5}
+        answers = {name: 1 if chance.random() < p else -1 for name, p in skills.items()}
+        row["ballots"] = [
+            [name, answer, chance.choice([-1, 1])] for name, answer in answers.items()
+        ]
+        for_it = sum(answer > 0 for answer in answers.values())
+        if for_it < 2:
+            row |= {"chosen": row["rejected"], "rejected": row["chosen"]}
+            row["ballots"] = [[name, -answer, -side] for name, answer, side in row["ballots"]]
+        row |= {"preference": max(for_it, 3 - for_it) / 3}
+        row |= {"votes": [max(for_it, 3 - for_it), 0, min(for_it, 3 - for_it)]}
+    run = write_run(tmp_path / "run", tiny, rows, **FAST, labels="labelers")
+    assert main(run) == 0
+    found = figures(run)
+    assert found["labelers"] == 3
+    assert found["labeler_skill_lowest"] < 0.7 < 0.85 < found["labeler_skill_highest"]
+    assert "expert" not in (run / "result" / "README.md").read_text()
+
+
+def test_aspects_reach_the_score_the_card_and_the_report(tiny: Path, tmp_path: Path):
+    rows = [{**row, "aspects": {"brief": 0.0}} for row in planted_rows(300)]
+    weights = {"overall": 3, "brief": 1}
+    run = write_run(tmp_path / "run", tiny, rows, **FAST, aspects=weights)
+    assert main(run) == 0
+    [row] = figures(run)["report"]["slices"]["aspect"]
+    assert (row["name"], row["pairs"]) == ("brief", 60)
+    assert row["accuracy"] > 0.9  # its own head says the reverse of the whole answer's
+    assert "| brief | 60 |" in (run / "result" / "README.md").read_text()
+    scorer = load_scorer(run / "result")
+    assert scorer.model.shares.tolist() == [0.75, 0.25]
+    assert scorer.card.aspects == weights
+    [(_, uncertainty)] = scorer.judge([rows[0]["prompt"]], ["please"])
+    assert uncertainty is None  # heads of aspects differ because aspects do
+
+
+def test_without_weights_the_score_itself_is_measured_in_each_aspect(tiny: Path, tmp_path: Path):
+    rows = [{**row, "aspects": {"brief": 0.25}} for row in planted_rows(300)]
+    run = write_run(tmp_path / "run", tiny, rows, **FAST)
+    assert main(run) == 0
+    [row] = figures(run)["report"]["slices"]["aspect"]
+    assert row["accuracy"] == pytest.approx(1 - figures(run)["accuracy"])
+
+
 def test_without_a_loss_about_ties_undecided_pairs_are_left_out_and_counted(
     tiny: Path, tmp_path: Path
 ):
@@ -283,7 +331,9 @@ def test_too_few_pairs_are_refused_in_one_sentence_with_the_number_missing(
         ({"loss": "dpo"}, "bradley-terry, davidson, rao-kupper"),
         ({"loss": "davidson"}, "No answer is a tie"),
         ({"labels": "posterior"}, "raise the campaign's overlap"),
-        ({"labels": "mean"}, "shares, majority, posterior"),
+        ({"labels": "mean"}, "shares, majority, posterior, labelers"),
+        ({"labels": "labelers"}, "raise the campaign's overlap"),
+        ({"strengths": "calibrated"}, "need a margin_scale"),
         ({"margin_scale": -1.0}, "margin_scale is -1.0"),
         ({"centring": -0.1}, "centring is -0.1"),
         ({"epochs": "two"}, "wrong type"),

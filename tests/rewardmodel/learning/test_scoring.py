@@ -13,11 +13,13 @@ from labeling.models import Snapshot
 from rewardmodel.learning import training
 from rewardmodel.learning.__main__ import main
 from rewardmodel.learning.artifact import load_scorer
+from rewardmodel.learning.learner import Learner
 from rewardmodel.learning.model import RewardModel as Judge
 from rewardmodel.learning.model import load_trunk
 from rewardmodel.learning.pairs import Pair, fit
 from rewardmodel.learning.scoring import ROWS_AT_A_TIME, scored
-from rewardmodel.learning.training import Learner, RewardTraining, draws, train
+from rewardmodel.learning.settings import RewardTraining
+from rewardmodel.learning.training import draws, train
 from rewardmodel.models import RewardModel
 from tests.rewardmodel.learning.planted import planted_rows, write_run
 

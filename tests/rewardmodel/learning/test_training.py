@@ -5,11 +5,13 @@ import torch
 from torch import nn
 
 from rewardmodel.learning import training
+from rewardmodel.learning.learner import Learner
 from rewardmodel.learning.losses import TIE_LOSSES, tie_log_chances
 from rewardmodel.learning.model import RewardModel, initialise, load_trunk
 from rewardmodel.learning.pairs import Example, Pair, fit
 from rewardmodel.learning.schedules import rate_share
-from rewardmodel.learning.training import Learner, RewardTraining, pair_losses, train
+from rewardmodel.learning.settings import RewardTraining
+from rewardmodel.learning.training import pair_losses, train
 from tests.rewardmodel.learning.planted import planted_rows
 
 NO_TIE = torch.tensor(0.0)
