@@ -288,6 +288,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": schedule(timedelta(minutes=10)),
         "options": {"queue": "default", "expires": 600},
     },
+    "train reward models after so many labels": {
+        "task": "rlhf.tasks.retrain_reward_models",
+        "schedule": schedule(timedelta(minutes=1)),
+        "options": {"queue": "default", "expires": 60},
+    },
     "move rounds on": {
         "task": "rlhf.tasks.advance_rounds",
         "schedule": schedule(timedelta(seconds=10)),

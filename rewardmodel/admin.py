@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from labeling.admin import ReadOnlyAdmin
-from rewardmodel.models import RewardModel, RewardModelMetric
+from rewardmodel.models import Appointment, RewardModel, RewardModelMetric
 
 
 class TrainingRunAdmin(ReadOnlyAdmin):
@@ -18,3 +18,9 @@ class MetricAdmin(ReadOnlyAdmin):
 
 admin.site.register(RewardModel, TrainingRunAdmin)
 admin.site.register(RewardModelMetric, MetricAdmin)
+
+
+@admin.register(Appointment)
+class AppointmentAdmin(ReadOnlyAdmin):
+    list_display = ["id", "campaign", "reward_model", "appointed_by", "created_at"]
+    list_select_related = ["campaign", "reward_model", "appointed_by"]

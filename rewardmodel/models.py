@@ -1,4 +1,6 @@
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from labeling.models import Campaign, Policy, Snapshot
 from rewardmodel.runs import RunMetric, TrainingRun
@@ -29,3 +31,25 @@ class RewardModelMetric(RunMetric):
         constraints = [
             models.UniqueConstraint(fields=["run", "step"], name="reward_model_step_once"),
         ]
+
+
+class Appointment(models.Model):
+    """An event: from now on this reward model is its campaign's current one.
+
+    Going back is one more appointment, of the model before.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="appointments")
+    reward_model = models.ForeignKey(
+        RewardModel, on_delete=models.PROTECT, related_name="appointments"
+    )
+    appointed_by = models.ForeignKey(  # empty: the gate, without a person
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.reward_model} appointed"

@@ -2,7 +2,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.utils import timezone
 
-from rewardmodel.following import follow, succeeded
+from rewardmodel.following import follow
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
 from rewardmodel.services import reward_models
@@ -17,7 +17,7 @@ def train_reward_model(pk: int) -> None:
     follow(
         run,
         prepare=lambda directory: reward_models.prepare(run, directory),
-        succeed=lambda figures, checkpoint: succeeded(run, figures, checkpoint),
+        succeed=lambda figures, checkpoint: reward_models.finish(run, figures, checkpoint),
     )
 
 

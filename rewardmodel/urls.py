@@ -12,6 +12,7 @@ urlpatterns = [
     path("reward-models/<int:pk>/card/", views.card, name="card"),
     path("reward-models/<int:pk>/compare/", views.compare, name="compare"),
     path("reward-models/<int:pk>/pairs/<int:comparison>/", views.pair, name="pair"),
+    path("reward-models/<int:pk>/appoint/", views.appoint, name="appoint"),
     path("reward-models/<int:pk>/cancel/", views.cancel, name="cancel"),
     path("snapshots/<int:pk>/reward-model/", views.train, name="train"),
 ]

@@ -19,6 +19,7 @@ from rewardmodel.forms import CompareForm, TrainForm
 from rewardmodel.measured import charts, slices
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
+from rewardmodel.selectors.appointments import current_ones, current_reward_model, trial_of
 from rewardmodel.selectors.predictions import (
     comparable,
     digest,
@@ -26,6 +27,7 @@ from rewardmodel.selectors.predictions import (
     model_card,
     predictions,
 )
+from rewardmodel.services.reward_models import appoint as make_current
 from rewardmodel.services.reward_models import start_reward_model
 from rewardmodel.services.runs import cancel as cancel_run
 from rewardmodel.watching import Curve, curves, log_tail
@@ -59,7 +61,7 @@ CURVES = [
 def index(request: SignedIn) -> HttpResponse:
     require_engineer(request.user)
     runs = RewardModel.objects.select_related("snapshot__campaign", "base")[:SHOWN]
-    return render(request, "rewardmodel/list.html", {"runs": runs})
+    return render(request, "rewardmodel/list.html", {"runs": runs, "current": current_ones()})
 
 
 @login_required
@@ -113,6 +115,21 @@ def train(request: SignedIn, pk: int) -> HttpResponse:
 def cancel(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
     stop(request, get_object_or_404(RewardModel, pk=pk))
+    return redirect("rewardmodel:run", pk)
+
+
+@login_required
+@require_POST
+def appoint(request: SignedIn, pk: int) -> HttpResponse:
+    """Make this model its campaign's current one."""
+    require_engineer(request.user)
+    run = get_object_or_404(RewardModel.objects.select_related("snapshot__campaign"), pk=pk)
+    try:
+        make_current(run=run, by=request.user)
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("This is the campaign's reward model from now on."))
     return redirect("rewardmodel:run", pk)
 
 
@@ -214,6 +231,8 @@ def watched(pk: int) -> dict[str, Any]:
     }
     if run.status == RewardModel.Status.SUCCEEDED:
         context |= {
+            "current": current_reward_model(run.campaign),
+            "trial": trial_of(run),
             "slices": slices(run.figures),
             "measured": charts(run.figures),
             "disagreements": _disagreements(run),

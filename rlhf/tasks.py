@@ -48,6 +48,16 @@ def generate_pending() -> int:
 
 
 @shared_task
+def retrain_reward_models() -> None:
+    """Give campaigns that had enough new labels a new reward model, between rounds too."""
+    for campaign in rounds.waiting_for_labels():
+        try:
+            rounds.retrain(campaign=campaign)
+        except Refused as reason:
+            logger.info("%s waits: %s", campaign, reason)
+
+
+@shared_task
 def advance_rounds() -> None:
     """Take the next step of every open round whose campaign wants it taken by itself."""
     for round in Round.objects.filter(decision="").select_related("campaign", "reward_model"):

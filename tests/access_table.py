@@ -152,6 +152,7 @@ TABLE: dict[str, Row] = {
         "GET",
         lambda world: {"pk": world.reward_model.pk, "comparison": world.held_out.pk},
     ),
+    "rewardmodel:appoint": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:cancel": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:train": Row(ENGINEERS, "GET", its("snapshot")),
     "rlhf:policies": Row(ENGINEERS),

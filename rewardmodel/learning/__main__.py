@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from rewardmodel.learning.artifact import Card, save_artifact
+from rewardmodel.learning.artifact import Card, load_scorer, save_artifact
+from rewardmodel.learning.beside import beside
 from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.evaluation import figures, predictions, report, tie_figures
 from rewardmodel.learning.labelers import estimated, labeler_figures
@@ -28,8 +29,8 @@ from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_text
 from rewardmodel.learning.settings import RewardTraining
 from rewardmodel.learning.training import opinions, train
 
-# program and trunk, and where the pairs come from, for the model card
-NOT_OF_THE_ALGORITHM = ("program", "model", "about")
+# program and trunk; where the pairs come from, for the model card; the model to be compared with
+NOT_OF_THE_ALGORITHM = ("program", "model", "about", "beside")
 
 
 def main(directory: Path) -> int:
@@ -153,6 +154,11 @@ def _finish(
         "skipped_steps": learner.skipped,
         "report": report(scores, held_out, found["temperature"], heads) | curve_report(curve),
     }
+    if "beside" in settings:
+        found["beside"] = {
+            "reward_model": settings["beside"]["reward_model"],
+            **beside(scores, held_out, load_scorer(Path(settings["beside"]["folder"]))),
+        }
     card = Card(
         mean=found["mean"],
         std=found["std"],

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling import artifacts, errors
-from labeling.models import Act, Policy, Snapshot, User
+from labeling.models import Act, Campaign, Policy, Snapshot, User
 from labeling.services import audit
-from rewardmodel.models import RewardModel
+from labeling.services.snapshots import take_snapshot
+from rewardmodel.following import succeeded
+from rewardmodel.models import Appointment, RewardModel
+from rewardmodel.selectors.appointments import (
+    active_reward_models,
+    current_reward_model,
+    labels_since_training,
+    trial_of,
+)
 
 # The training program's own limits, repeated here because the web process can't load it (torch).
 FEWEST = {"min_train_pairs": 50, "min_test_pairs": 10}
@@ -50,6 +59,75 @@ def start_reward_model(
     return run
 
 
+@transaction.atomic
+def retrain(*, campaign: Campaign, base: Policy, kinds: Sequence[str]) -> RewardModel | None:
+    """Train the current model's successor once there are enough new labels; else None.
+
+    It learns as the current one did. A run that failed counts as one: the next is due after as many
+    labels again, so that what fails does not fail all day.
+    """
+    Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+    wanted = campaign.reward_model_after
+    if wanted is None or labels_since_training(campaign, kinds) < wanted:
+        return None
+    if active_reward_models(campaign).exists():
+        return None
+    current = current_reward_model(campaign)
+    snapshot = take_snapshot(campaign=campaign, kinds=kinds, by=None)
+    return start_reward_model(
+        snapshot=snapshot, base=base, by=None, config=current.config if current else None
+    )
+
+
+@transaction.atomic
+def finish(run: RewardModel, figures: dict[str, Any], checkpoint: str) -> None:
+    """Record a result, and make it the campaign's current model if nobody asked for the run.
+
+    The gate: a model that the campaign's trigger trained takes the place of the current one unless
+    a paired test on the newest held-out labels shows it to be worse. What a person trains waits for
+    a person, who may have wanted to try something.
+    """
+    if not succeeded(run, figures, checkpoint):
+        return
+    run.refresh_from_db()
+    campaign = Campaign.objects.select_for_update(no_key=True).get(pk=run.snapshot.campaign_id)
+    current, trial = current_reward_model(campaign), trial_of(run)
+    if run.created_by_id is not None:
+        return
+    if current is None or (trial is not None and trial.other == current.pk and not trial.worse):
+        _appoint(campaign, run, before=current, by=None)
+
+
+@transaction.atomic
+def appoint(*, run: RewardModel, by: User) -> Appointment:
+    """Make a finished model its campaign's current one, or go back to it.
+
+    Raises:
+        NotReady: it is not finished.
+        Refused: it is the current one.
+    """
+    if run.status != RewardModel.Status.SUCCEEDED:
+        raise errors.NotReady(_("The reward model is not trained yet; wait until it is."))
+    campaign = Campaign.objects.select_for_update(no_key=True).get(pk=run.snapshot.campaign_id)
+    before = current_reward_model(campaign)
+    if before == run:
+        raise errors.Refused(_("This is the campaign's current reward model already."))
+    return _appoint(campaign, run, before=before, by=by)
+
+
+def _appoint(
+    campaign: Campaign, run: RewardModel, *, before: RewardModel | None, by: User | None
+) -> Appointment:
+    made = Appointment.objects.create(campaign=campaign, reward_model=run, appointed_by=by)
+    audit.record(
+        actor=by,
+        act=Act.REWARD_MODEL_APPOINTED,
+        subject=run,
+        details={"before": before.pk if before else None},
+    )
+    return made
+
+
 def check_enough(snapshot: Snapshot, config: dict[str, Any]) -> None:
     """Refuse to train on less than teaches, or to measure on less than tells."""
     limits = FEWEST | {name: value for name, value in config.items() if name in FEWEST}
@@ -78,5 +156,18 @@ def prepare(run: RewardModel, directory: Path) -> None:
             "judged_by": ", ".join(run.snapshot.recipe.get("judge_kinds", [])),
             "trunk": run.base.slug,
         },
+        **_beside(run),
     }
     (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+
+
+def _beside(run: RewardModel) -> dict[str, Any]:
+    """The model in use, for the program to compare with; nothing where there is none to read."""
+    current = current_reward_model(run.campaign)
+    if current is None:
+        return {}
+    try:
+        folder = artifacts.local_copy(current.checkpoint)
+    except FileNotFoundError:
+        return {}
+    return {"beside": {"reward_model": current.pk, "folder": str(folder)}}

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 from labeling import errors
@@ -11,6 +11,8 @@ from labeling.services import audit
 from labeling.services.campaigns import change_status
 from labeling.services.snapshots import split_of, take_snapshot
 from rewardmodel.models import RewardModel
+from rewardmodel.selectors.appointments import trial_of
+from rewardmodel.services import reward_models
 from rewardmodel.services.reward_models import start_reward_model
 from rlhf.models import PolicyRun, Round
 from rlhf.selectors.policies import campaign_line, current_policy
@@ -163,6 +165,9 @@ def advance(*, round: Round, now: datetime) -> None:
     elif round.stage == Round.Stage.REWARD_MODEL:
         ahead = beats_baselines_by(round.reward_model) if round.reward_model else None
         margin = campaign.policy_margin
+        trial = trial_of(round.reward_model) if round.reward_model else None
+        if trial is not None and trial.worse:
+            return  # the gate kept the judge before; a person may still go on with this one
         if margin is not None and ahead is not None and ahead >= margin:
             train_policy(round=round, by=None)
     elif round.stage == Round.Stage.POLICY:
@@ -170,6 +175,22 @@ def advance(*, round: Round, now: datetime) -> None:
             start_duel(round=round, by=None)
     elif round.stage == Round.Stage.COMPARE and not campaign.approval_required:
         decide_by_gate(round=round, now=now)
+
+
+def waiting_for_labels() -> QuerySet[Campaign]:
+    """Open campaigns with a trigger and a reward model, but those whose round trains the next."""
+    trained = RewardModel.objects.values("snapshot__campaign")
+    collecting = Round.objects.filter(decision="", reward_model__isnull=True).values("campaign")
+    return Campaign.objects.filter(
+        pk__in=trained, status=Campaign.Status.OPEN, reward_model_after__isnull=False
+    ).exclude(pk__in=collecting)
+
+
+def retrain(*, campaign: Campaign) -> RewardModel | None:
+    """Train a new reward model if the campaign has had enough labels since the newest one."""
+    return reward_models.retrain(
+        campaign=campaign, base=_base(campaign), kinds=judge_kinds(campaign)
+    )
 
 
 @transaction.atomic

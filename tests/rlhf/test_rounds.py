@@ -13,6 +13,7 @@ from rlhf.selectors.rounds import duel_result
 from rlhf.services import rounds
 from rlhf.services.policies import promote, register_base, register_version
 from rlhf.services.serving import serve
+from rlhf.tasks import retrain_reward_models
 from tests.cast import ask, imported_judgment, judge, pair
 
 NOW = timezone.now()
@@ -180,6 +181,33 @@ class TestTriggers:
         finish_judge(round, accuracy=0.8, length_baseline=0.55, majority_baseline=0.65)
         self.advance(round)
         assert reached(round, Round.Stage.POLICY)
+
+    def test_ppo_does_not_start_by_itself_with_a_judge_that_the_gate_refused(self, round, campaign):
+        Campaign.objects.filter(pk=campaign.pk).update(policy_margin=0.1)
+        rounds.train_judge(round=round, by=None)
+        counts = {"both_right": 50, "only_new": 1, "only_other": 20, "neither": 9}
+        finish_judge(round, accuracy=0.8, beside={"reward_model": 1, **counts})
+        self.advance(round)
+        assert reached(round, Round.Stage.REWARD_MODEL)
+        finish_judge(round, accuracy=0.8)
+        self.advance(round)
+        assert reached(round, Round.Stage.POLICY)
+
+    def test_between_rounds_a_campaign_gets_a_new_reward_model_after_as_many_labels(
+        self, round, campaign, base
+    ):
+        Campaign.objects.filter(pk=campaign.pk).update(reward_model_after=100)
+        retrain_reward_models()
+        assert not RewardModel.objects.exists(), "the round trains the first one"
+        rounds.train_judge(round=round, by=None)
+        finish_judge(round, accuracy=0.7)
+        retrain_reward_models()
+        assert RewardModel.objects.count() == 1
+        for n in range(100):
+            imported_judgment(campaign, pair(ask(f"Later {n}?"), base, "a", "b"), -1)
+        retrain_reward_models()
+        retrain_reward_models()
+        assert RewardModel.objects.count() == 2
 
     def test_a_finished_policy_meets_its_parent_by_itself(self, round):
         rounds.train_judge(round=round, by=None)

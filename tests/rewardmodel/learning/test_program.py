@@ -233,6 +233,27 @@ def test_without_weights_the_score_itself_is_measured_in_each_aspect(tiny: Path,
     assert row["accuracy"] == pytest.approx(1 - figures(run)["accuracy"])
 
 
+def test_it_is_compared_with_the_model_in_use_on_the_same_held_out_pairs(
+    tiny: Path, trained: Path, tmp_path: Path
+):
+    rows = planted_rows(300)
+    for row in rows:  # people have changed their minds: "please" is what they dislike now
+        row |= {"chosen": row["rejected"], "rejected": row["chosen"]}
+    told = {"reward_model": 7, "folder": str(trained / "result")}
+    run = write_run(tmp_path / "run", tiny, rows, **FAST, beside=told)
+    assert main(run) == 0
+    found = figures(run)["beside"]
+    assert found.pop("reward_model") == 7
+    assert sum(found.values()) == 60
+    right = found["both_right"] + found["only_new"]
+    assert right == pytest.approx(60 * figures(run)["accuracy"])
+    assert found["only_new"] > 50
+    again = write_run(tmp_path / "again", tiny, planted_rows(300), **FAST, beside=told)
+    assert main(again) == 0
+    same = figures(again)["beside"]
+    assert (same["only_new"], same["only_other"]) == (0, 0)  # the same seed, the same model
+
+
 def test_without_a_loss_about_ties_undecided_pairs_are_left_out_and_counted(
     tiny: Path, tmp_path: Path
 ):
