@@ -13,6 +13,7 @@ from typing import Any
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
+from rewardmodel.learning.processes import ALONE
 from rewardmodel.learning.program import run_to_end, say
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
 from rlhf.learning import evaluation
@@ -28,7 +29,6 @@ from rlhf.learning.inputs import (
 )
 from rlhf.learning.learner import Learner
 from rlhf.learning.ppo import World, train
-from rlhf.learning.processes import ALONE
 from rlhf.learning.rollouts import PolicyGenerator, Score, generate, seeds_for
 from rlhf.learning.settings import PPOTraining
 

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
+from rewardmodel.learning.processes import Crew
 from rewardmodel.learning.program import say
 from rewardmodel.learning.rundirectory import RunDirectory
 from rlhf.generation.prompts import encode
 from rlhf.learning.critic import Critic
 from rlhf.learning.policy import Policy
 from rlhf.learning.pretraining import Reminder
-from rlhf.learning.processes import Crew
 from rlhf.learning.rollouts import Conversation, PolicyGenerator, Score
 from rlhf.learning.settings import MODES, Mode, PPOTraining
 

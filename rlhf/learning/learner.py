@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from rewardmodel.learning.checkpoints import load_state, save_state
+from rewardmodel.learning.processes import ALONE, Crew
 from rlhf.generation.protocol import Generated
 from rlhf.learning.adapters import weights_changed
 from rlhf.learning.policy import Policy
-from rlhf.learning.processes import ALONE, Crew
 from rlhf.learning.scores import RunningScale
 from rlhf.learning.settings import PPOTraining
 

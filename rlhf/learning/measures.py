@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from rewardmodel.learning.processes import Crew
 from rlhf.learning.advantages import masked_mean
 from rlhf.learning.losses import clip_fraction, kl_k3, probability_ratio
-from rlhf.learning.processes import Crew
 from rlhf.learning.rollouts import Rollout
 
 SAME = 1e-4  # largest |ratio - 1| that rounding explains when nothing has been trained yet

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from rewardmodel.learning.processes import ALONE, Crew
 from rlhf.learning.policy import Policy
-from rlhf.learning.processes import ALONE, Crew
 from rlhf.learning.texts import Texts
 
 

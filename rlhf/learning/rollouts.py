@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from rewardmodel.learning.processes import ALONE, Crew
 from rlhf.generation.prompts import encode
 from rlhf.generation.protocol import Generated, Generator, Message, Sampling
 from rlhf.learning.minibatches import parts
 from rlhf.learning.policy import Opinion, Policy
-from rlhf.learning.processes import ALONE, Crew
 from rlhf.learning.settings import PPOTraining
 from rlhf.learning.texts import Texts, unpacked
 
