@@ -21,10 +21,12 @@ Message = dict[str, Any]
 
 
 class BadLine(ValueError):
-    """A line that can't be used, with its number."""
+    """A line that can't be used, with its number; in a file that is one list, an entry."""
 
     def __init__(self, number: int, problem: str) -> None:
         super().__init__(_("Line %(number)d: %(problem)s") % {"number": number, "problem": problem})
+        self.number = number
+        self.problem = problem
 
 
 class NotComparable(Exception):
@@ -62,7 +64,7 @@ def read_objects(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         BadLine: at the first line that is not UTF-8, not a JSON object or too long.
     """
-    for number, line in _lines(_decompressed(file)):
+    for number, line in _lines(decompressed(file)):
         try:
             row = json.loads(line)
         except ValueError:
@@ -72,7 +74,7 @@ def read_objects(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, row
 
 
-def _decompressed(file: IO[bytes]) -> IO[bytes]:
+def decompressed(file: IO[bytes]) -> IO[bytes]:
     start = file.read(2)
     file.seek(0)
     return gzip.open(file) if start == b"\x1f\x8b" else file  # type: ignore[return-value]
@@ -115,14 +117,7 @@ def _preference(number: int, row: dict[str, Any]) -> Preference:
     else:
         prompt, chosen, rejected = _implicit_pair(number, row["chosen"], row["rejected"])
     for text in (chosen, rejected):
-        if len(text) > LONGEST_RESPONSE:
-            raise BadLine(
-                number,
-                _("a response is longer than %(most)s characters.")
-                % {"most": intcomma(LONGEST_RESPONSE)},
-            )
-        if "\x00" in text:
-            raise BadLine(number, _("a response holds a NUL character, which no text may."))
+        check_response(number, text)
     category = row.get("category", "")
     if not isinstance(category, str):
         raise BadLine(number, _('"category" must be a text.'))
@@ -130,6 +125,18 @@ def _preference(number: int, row: dict[str, Any]) -> Preference:
     if margin is not None and not (isinstance(margin, int | float) and 0 <= margin <= 1):
         raise BadLine(number, _('"margin" must be a number from 0 to 1.'))
     return Preference(number, prompt, chosen, rejected, category[:60], margin)
+
+
+def check_response(number: int, text: str) -> None:
+    """Refuse, with the line, a response that can't be stored."""
+    if len(text) > LONGEST_RESPONSE:
+        raise BadLine(
+            number,
+            _("a response is longer than %(most)s characters.")
+            % {"most": intcomma(LONGEST_RESPONSE)},
+        )
+    if "\x00" in text:
+        raise BadLine(number, _("a response holds a NUL character, which no text may."))
 
 
 def read_messages(number: int, prompt: Any) -> list[Message]:

@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 
 from labeling.access import campaign_for
 from labeling.models import Judgment, Membership, Scope
+from labeling.services.annotated_imports import import_judgments
 from labeling.services.exports import jsonl_lines, note_export, preference_rows
-from labeling.services.imports import import_preferences
 
 
 class Preferences(APIView):
@@ -24,10 +24,13 @@ class Preferences(APIView):
     scopes = {"GET": Scope.READ, "POST": Scope.MANAGE}
 
     class Input(serializers.Serializer):
-        file = serializers.FileField(help_text="JSONL (TRL or HH-RLHF layout), may be gzipped")
+        file = serializers.FileField(
+            help_text="JSONL (TRL or HH-RLHF layout) or PandaLM's JSON, may be gzipped"
+        )
 
     class Report(serializers.Serializer):
         preferences = serializers.IntegerField()
+        judgments = serializers.IntegerField()
         discarded = serializers.IntegerField()
         repeated = serializers.IntegerField()
         not_comparable = serializers.IntegerField()
@@ -43,7 +46,7 @@ class Preferences(APIView):
         given = self.Input(data=request.data)
         given.is_valid(raise_exception=True)
         file: UploadedFile = given.validated_data["file"]
-        report = import_preferences(
+        report = import_judgments(
             campaign=campaign,
             file=file,
             name=file.name or "upload",

@@ -9,7 +9,10 @@ from labeling.models import Judgment
 class ImportForm(forms.Form):
     file = forms.FileField(
         label=_("Preferences"),
-        help_text=_("JSONL as TRL reads it or as HH-RLHF has it; may be gzipped."),
+        help_text=_(
+            "JSONL as TRL reads it or as HH-RLHF has it, or PandaLM's layout with several "
+            "annotators; may be gzipped."
+        ),
     )
 
 

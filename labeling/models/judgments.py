@@ -150,6 +150,11 @@ class Judgment(models.Model):
                 name="only_imported_judgments_name_an_annotator",
                 condition=Q(annotator="") | Q(imported_from__isnull=False),
             ),
+            models.UniqueConstraint(
+                fields=["imported_from", "annotator", "comparison"],
+                condition=Q(imported_from__isnull=False),
+                name="annotator_judges_a_pair_of_a_file_once",
+            ),
             models.CheckConstraint(
                 name="judgment_purpose_is_its_assignments",
                 condition=Q(purpose="data") | Q(assignment__isnull=False),

@@ -20,7 +20,13 @@ class Prompt(models.Model):
 
 
 class Response(models.Model):
-    """What one policy answered to one prompt, and under which sampling parameters."""
+    """What one policy answered to one prompt, and under which sampling parameters.
+
+    That it said nothing is only ever known from a file whose annotators judged that: nobody is
+    asked about such a response, and nothing is trained on it.
+    """
+
+    NOTHING_SAID = "empty"  # the finish reason of a response without text
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="responses")
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="responses")
@@ -33,7 +39,10 @@ class Response(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(name="response_says_something", condition=~Q(text="")),
+            models.CheckConstraint(
+                name="response_says_something_or_is_known_to_be_empty",
+                condition=~Q(text="") | Q(finish_reason="empty"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -25,6 +25,11 @@ def current_judgments(
     ).exclude(labeler__in=held)
 
 
+def about_two_texts(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:
+    """Of them those that something can be trained on: annotators judged empty responses too."""
+    return judgments.exclude(comparison__first__text="").exclude(comparison__second__text="")
+
+
 def with_what_was_judged(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:
     """The same, with prompts, responses and their policies at hand, to be read chunk by chunk.
 

@@ -11,7 +11,11 @@ from django.conf import settings
 from django.db import transaction
 
 from labeling.models import Act, Campaign, Judgment, User
-from labeling.selectors.judgments import current_judgments, with_what_was_judged
+from labeling.selectors.judgments import (
+    about_two_texts,
+    current_judgments,
+    with_what_was_judged,
+)
 from labeling.services import audit
 
 ROWS_AT_A_TIME = 1000
@@ -59,10 +63,12 @@ def preference_rows(
 ) -> Iterator[dict[str, Any]]:
     """Each preference that stands, in the conversational layout TRL reads; it has no ties.
 
+    Nor has it pairs of which one response is empty.
+
     Rows come from a server-side cursor, so memory does not grow with their number.
     """
     judgments = (
-        with_what_was_judged(current_judgments(campaign, kinds))
+        with_what_was_judged(about_two_texts(current_judgments(campaign, kinds)))
         .exclude(preference=0)
         .order_by("id")
         .iterator(chunk_size=ROWS_AT_A_TIME)

@@ -40,7 +40,8 @@ KEYS = uuid.UUID("6a1c5c0e-7b0e-4d8a-9a35-0c5a3f1f7a11")
 class ImportReport:
     """What became of a file's rows."""
 
-    preferences: int = 0
+    preferences: int = 0  # pairs that were taken in
+    judgments: int = 0  # on them: more, where several people judged each
     discarded: int = 0  # identical or empty responses
     repeated: int = 0  # the same pair stands earlier in the file or campaign
     not_comparable: int = 0  # the two sides answer different prompts
@@ -163,6 +164,7 @@ def _store(
     ]
     Judgment.objects.bulk_create(judgments)
     report.preferences += len(judgments)
+    report.judgments += len(judgments)
 
 
 def checked_prompt(line: int, prompt: list[Message], folder: Path | None) -> list[Message]:

@@ -13,7 +13,11 @@ from django.utils.crypto import salted_hmac
 
 from labeling import artifacts
 from labeling.models import Act, Campaign, Judgment, Snapshot, SnapshotJudgment, User
-from labeling.selectors.judgments import current_judgments, with_what_was_judged
+from labeling.selectors.judgments import (
+    about_two_texts,
+    current_judgments,
+    with_what_was_judged,
+)
 from labeling.services import audit
 
 TEST_SHARE = 0.15
@@ -105,7 +109,7 @@ def _record(
 def _rows(campaign: Campaign, kinds: Sequence[str]) -> Iterator[tuple[dict[str, Any], list[int]]]:
     """One row a judged comparison, in a fixed order, and the judgments it was made from."""
     judgments = (
-        with_what_was_judged(current_judgments(campaign, kinds))
+        with_what_was_judged(about_two_texts(current_judgments(campaign, kinds)))
         .prefetch_related("assignment")
         .order_by("comparison_id", "id")
         .iterator(chunk_size=1000)

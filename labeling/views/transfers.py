@@ -17,8 +17,8 @@ from labeling.access import campaign_for
 from labeling.forms import ExportForm, ImportForm, KindsForm
 from labeling.models import Membership
 from labeling.requests import SignedIn
+from labeling.services.annotated_imports import import_judgments
 from labeling.services.exports import jsonl_lines, note_export, preference_rows, write_parquet
-from labeling.services.imports import import_preferences
 from labeling.services.snapshots import take_snapshot
 
 MANAGER = Membership.Role.MANAGER
@@ -84,20 +84,26 @@ def import_file(request: SignedIn, pk: int) -> HttpResponse:
         return redirect("labeling:campaign", campaign.pk)
     file = form.cleaned_data["file"]
     try:
-        report = import_preferences(
+        report = import_judgments(
             campaign=campaign, file=file, name=file.name, by=request.user, now=timezone.now()
         )
     except errors.Refused as refusal:
         messages.error(request, str(refusal))
     else:
+        several = _(
+            "%(taken)d pairs with %(judgments)d judgments imported; left out: %(discarded)d "
+            "identical, %(repeated)d repeated."
+        )
+        single = _(
+            "%(taken)d preferences imported; left out: %(discarded)d identical or empty, "
+            "%(repeated)d repeated, %(other)d about different prompts."
+        )
         messages.success(
             request,
-            _(
-                "%(taken)d preferences imported; left out: %(discarded)d identical or empty, "
-                "%(repeated)d repeated, %(other)d about different prompts."
-            )
+            (single if report.judgments == report.preferences else several)
             % {
                 "taken": report.preferences,
+                "judgments": report.judgments,
                 "discarded": report.discarded,
                 "repeated": report.repeated,
                 "other": report.not_comparable,

@@ -6,11 +6,14 @@ from django.utils import timezone
 
 from labeling.errors import Refused
 from labeling.models import Campaign
-from labeling.services.imports import import_preferences
+from labeling.services.annotated_imports import import_judgments
 
 
 class Command(BaseCommand):
-    help = "Import preferences (TRL or HH-RLHF layout, JSONL or gzip) into a campaign."
+    help = (
+        "Import preferences (TRL or HH-RLHF layout, or PandaLM's with several annotators; JSONL, "
+        "JSON or gzip) into a campaign."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
@@ -20,7 +23,7 @@ class Command(BaseCommand):
         into = find_campaign(campaign)
         try:
             with file.open("rb") as source:
-                report = import_preferences(
+                report = import_judgments(
                     campaign=into,
                     file=source,
                     name=file.name,
@@ -33,8 +36,8 @@ class Command(BaseCommand):
         except Refused as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(
-            f"Imported {report.preferences} preferences; left out {report.discarded} with "
-            f"identical or empty responses, {report.repeated} repeated, "
+            f"Imported {report.preferences} preferences ({report.judgments} judgments); left out "
+            f"{report.discarded} with identical or empty responses, {report.repeated} repeated, "
             f"{report.not_comparable} whose sides answer different prompts."
         )
 
