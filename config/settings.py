@@ -293,6 +293,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": schedule(timedelta(minutes=1)),
         "options": {"queue": "default", "expires": 60},
     },
+    "make snapshots whose worker went away": {
+        "task": "labeling.tasks.resume_snapshot_orders",
+        "schedule": schedule(timedelta(minutes=1)),
+        "options": {"queue": "default", "expires": 60},
+    },
     "move rounds on": {
         "task": "rlhf.tasks.advance_rounds",
         "schedule": schedule(timedelta(seconds=10)),

@@ -15,6 +15,7 @@ from labeling.models import (
     Judgment,
     Membership,
     PromptImage,
+    ReviewItem,
     User,
 )
 
@@ -91,6 +92,17 @@ def demonstration_for(user: User, pk: int) -> Demonstration:
         labeler=user,
         slot__isnull=False,
         campaign__in=campaigns_for(user),
+    )
+
+
+def review_item_for(user: User, pk: int) -> ReviewItem:
+    """A pair that waits, or waited, for a review in a campaign the user reviews."""
+    return get_object_or_404(
+        ReviewItem.objects.select_related(
+            "campaign", "comparison__prompt", "comparison__first", "comparison__second"
+        ),
+        pk=pk,
+        campaign__in=campaigns_for(user, Membership.Role.REVIEWER),
     )
 
 

@@ -40,11 +40,13 @@ from labeling.models import (
     Report,
     Response,
     ResponseGroup,
+    ReviewItem,
     Search,
     Skip,
     Snapshot,
     SnapshotDemonstration,
     SnapshotJudgment,
+    SnapshotOrder,
     SpendingMark,
     Tally,
     Tombstone,
@@ -340,6 +342,20 @@ class SnapshotAdmin(ReadOnlyAdmin):
     list_display = ["id", "campaign", "digest", "train_pairs", "test_pairs", "created_at"]
     list_select_related = ["campaign"]
     search_fields = ["digest"]
+
+
+@admin.register(ReviewItem)
+class ReviewItemAdmin(ReadOnlyAdmin):
+    list_display = ["comparison", "campaign", "reason", "created_at", "closed_at", "dismissed"]
+    list_filter = ["reason", "dismissed"]
+    list_select_related = ["comparison", "campaign"]
+
+
+@admin.register(SnapshotOrder)
+class SnapshotOrderAdmin(ReadOnlyAdmin):
+    list_display = ["campaign", "method", "status", "requested_at", "finished_at"]
+    list_filter = ["method", "status"]
+    list_select_related = ["campaign"]
 
 
 @admin.register(SnapshotJudgment)

@@ -38,6 +38,10 @@ class AnswerChanged(Refused):
     """This answer was changed or taken back in another tab; look at it again first."""
 
 
+class AnswerWithdrawn(AnswerChanged):
+    """You withdrew this answer from all data, so it can't be changed any more."""
+
+
 class NotYours(Refused):
     """Only the labeler who gave an answer may change it."""
 
@@ -140,6 +144,14 @@ class AlreadyHeld(Refused):
     """This labeler's judgments are held back in this campaign already."""
 
 
+class AlreadyReviewed(Refused):
+    """This pair was decided or dismissed meanwhile; take the next one."""
+
+
+class OwnPair(Refused):
+    """You have judged or skipped this pair yourself, so somebody else reviews it."""
+
+
 class TransitionRefused(Refused):
     """The campaign can't change to that state from the one it is in."""
 
@@ -178,6 +190,14 @@ class BadRow(Refused):
 
 class AlreadyImported(Refused):
     """This file was imported into this campaign before; nothing was added."""
+
+
+class NothingJudged(Refused):
+    """Nobody has judged anything here yet, so there is nothing to freeze."""
+
+
+class OrderUnderWay(Refused):
+    """A snapshot of this campaign is being made; wait for it, then take the next one."""
 
 
 class TooFewPairs(Refused):

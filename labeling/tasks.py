@@ -1,8 +1,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from labeling.models import Report
-from labeling.services import reports
+from labeling.models import Report, SnapshotOrder
+from labeling.services import reports, snapshot_orders
 
 
 @shared_task
@@ -17,3 +17,18 @@ def compute_report(pk: int) -> None:
 def request_stale_reports() -> None:
     """Keep the reports that somebody once asked for near the judgments that came since."""
     reports.request_stale(timezone.now())
+
+
+@shared_task
+def fulfil_snapshot_order(pk: int) -> None:
+    """Make one snapshot, unless another worker does so already."""
+    order = SnapshotOrder.objects.select_related("campaign").filter(pk=pk).first()
+    if order is not None and order.claim(timezone.now()):
+        snapshot_orders.fulfil(order)
+
+
+@shared_task
+def resume_snapshot_orders() -> None:
+    """Ask again for snapshots whose message, or whose worker, was lost."""
+    for order in SnapshotOrder.claimable(timezone.now()):
+        order.enqueue()

@@ -6,6 +6,7 @@ from rewardmodel.following import follow
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
 from rewardmodel.services import reward_models
+from rewardmodel.services.surprises import review_surprises
 
 
 @shared_task
@@ -19,6 +20,7 @@ def train_reward_model(pk: int) -> None:
         prepare=lambda directory: reward_models.prepare(run, directory),
         succeed=lambda figures, checkpoint: reward_models.finish(run, figures, checkpoint),
     )
+    review_surprises(run)
 
 
 @shared_task

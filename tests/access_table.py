@@ -20,6 +20,7 @@ def from_(role: str) -> frozenset[str]:
 ANYONE = from_("nobody")
 SIGNED_IN = from_("stranger")
 LABELERS = from_("labeler")  # of the campaign; reviewers and managers label too
+REVIEWERS = from_("reviewer")
 MANAGERS = from_("manager")  # of the campaign
 ENGINEERS = from_("engineer")
 ADMINISTRATORS = from_("administrator")
@@ -113,8 +114,14 @@ TABLE: dict[str, Row] = {
     "labeling:hold": Row(MANAGERS, "POST", labeler),
     "labeling:admit": Row(MANAGERS, "POST", labeler),
     "labeling:lift": Row(MANAGERS, "POST", hold),
+    "labeling:reviews": Row(REVIEWERS, "GET", campaign),
+    "labeling:reviews_search": Row(REVIEWERS, "POST", campaign),
+    "labeling:reviews_state": Row(REVIEWERS, "GET", campaign),
+    "labeling:review": Row(REVIEWERS, "GET", its("review_item")),
+    "labeling:review_dismiss": Row(REVIEWERS, "POST", its("review_item")),
     "labeling:status": Row(MANAGERS, "POST", campaign),
     "labeling:snapshot": Row(MANAGERS, "POST", campaign),
+    "labeling:snapshot_state": Row(MANAGERS, "GET", campaign),
     "labeling:export": Row(MANAGERS, "GET", campaign, "format=jsonl"),
     "labeling:import": Row(MANAGERS, "POST", campaign),
     "labeling:demonstrations": Row(MANAGERS, "GET", writing),

@@ -72,11 +72,12 @@ def server() -> Iterator[tuple[str, object]]:
 def pages(scene: object) -> dict[str, tuple[str, str]]:
     """Name of the picture -> (who looks, address)."""
     from tests.pages.judge_scene import held_out, leave_behind
-    from tests.pages.scene import Scene, unfinished
+    from tests.pages.scene import Scene, reviews, unfinished
 
     assert isinstance(scene, Scene)
     leave_behind(scene.reward_model, held_out(scene))
     running = unfinished(scene)
+    waiting, decided = reviews(scene)
     return {
         "login": ("", "/accounts/login/"),
         "home": ("erik", "/"),
@@ -99,6 +100,10 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "guidelines": ("maria", f"/campaigns/{scene.campaign.pk}/guidelines/"),
         "agreement": ("maria", f"/campaigns/{scene.campaign.pk}/about/agreement/"),
         "labelers": ("maria", f"/campaigns/{scene.campaign.pk}/about/labelers/"),
+        "policies": ("maria", f"/campaigns/{scene.duel.pk}/about/policies/"),
+        "reviews": ("erik", f"/campaigns/{scene.campaign.pk}/review/"),
+        "review": ("erik", f"/review/{waiting.pk}/"),
+        "reviewed": ("erik", f"/review/{decided.pk}/"),
         "progress": ("maria", f"/campaigns/{scene.campaign.pk}/about/progress/"),
         "cost": ("maria", f"/campaigns/{scene.campaign.pk}/about/cost/"),
         "reward-model": ("erik", f"/reward-models/{scene.reward_model.pk}/"),

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from labeling.charts import Series, line_chart
 from labeling.dashboards.judges import names_of
 from labeling.dashboards.sections import MOST_SHOWN, Section
 from labeling.intervals import Figure, intervals
@@ -98,6 +100,33 @@ KINDS = [
         ),
     ),
     Kind(
+        "skill",
+        gettext_lazy("Skill"),
+        gettext_lazy(
+            "How often the better response was picked, by what all answers together say; half is "
+            "chance"
+        ),
+        gettext_lazy("picks the better"),
+        gettext_lazy("answers"),
+        gettext_lazy("like a coin"),
+        gettext_lazy(
+            "%(name)s picks the better response in %(value)s of the pairs, hardly more often than "
+            "a coin; usual is %(expected)s."
+        ),
+    ),
+    Kind(
+        "gold",
+        gettext_lazy("Agreement with gold"),
+        gettext_lazy("How often a question with a known answer was answered right"),
+        gettext_lazy("right"),
+        gettext_lazy("questions"),
+        gettext_lazy("misses gold"),
+        gettext_lazy(
+            "%(name)s answers %(value)s of the questions with a known answer right; the others "
+            "%(expected)s."
+        ),
+    ),
+    Kind(
         "drift",
         gettext_lazy("Drift"),
         gettext_lazy(
@@ -118,12 +147,19 @@ COPIES = gettext_lazy(
 def sections(campaign: Campaign, figures: dict[str, Any]) -> list[Section]:
     pairs = figures["copies"]
     names = names_of(
-        {*figures["answers"], *(pair[side] for pair in pairs for side in ("one", "other"))}
+        {
+            *figures["answers"],
+            *figures.get("gold", ()),
+            *(pair[side] for pair in pairs for side in ("one", "other")),
+        }
     )
-    made = [_kind(kind, figures, names) for kind in KINDS if figures[kind.key]]
+    # Reports of before a measure was added have no figures of it.
+    made = [_kind(kind, figures, names) for kind in KINDS if figures.get(kind.key)]
+    if figures.get("gold_weeks"):
+        made.append(_gold_weeks(figures, names))
     if pairs:
         made.append(_copies(pairs, names))
-    return [_summary(figures, made), *made] if figures["answers"] else []
+    return [_summary(figures, made), *made] if made else []
 
 
 def _summary(figures: dict[str, Any], made: list[Section]) -> Section:
@@ -181,6 +217,48 @@ def _kind(kind: Kind, figures: dict[str, Any], names: dict[str, str]) -> Section
         [_("labeler"), *_columns()],
         [[names[who], *_cells(measures[who])] for who in order],
         [_says(kind.sentence, names[w], measures[w], kind) for w in order if measures[w]["alarm"]],
+    )
+
+
+def _gold_weeks(figures: dict[str, Any], names: dict[str, str]) -> Section:
+    """Whether agreement with gold falls: of all together, and of those who miss it most."""
+    weeks: dict[str, dict[str, tuple[int, int]]] = {}
+    for week, judge, right, asked in figures["gold_weeks"]:
+        weeks.setdefault(week, {})[judge] = (right, asked)
+    first = date.fromisoformat(min(weeks))
+
+    def line(name: str, who: str | None) -> Series:
+        """The share of right answers of one labeler, or of all."""
+        points = []
+        for week, counts in sorted(weeks.items()):
+            kept = counts.values() if who is None else [counts.get(who, (0, 0))]
+            right, asked = (sum(column) for column in zip(*kept, strict=True))
+            if asked:
+                passed = (date.fromisoformat(week) - first).days // 7
+                points.append((float(passed + 1), 100 * right / asked))
+        return Series(name, points)
+
+    measures = figures["gold"]
+    missing = sorted(
+        (who for who in measures if measures[who]["alarm"]), key=lambda who: measures[who]["value"]
+    )
+    lines = [line(_("all"), None), *(line(names[who], who) for who in missing[:2])]
+    return Section(
+        "gold-weeks",
+        _("Agreement with gold over time"),
+        "",
+        [
+            line_chart(
+                "gold-weeks",
+                _("Answered right, by week"),
+                lines,
+                "%",
+                x_name=_("Week"),
+                from_zero=True,
+            )
+        ],
+        [_("week from"), _("labeler"), _("right"), _("questions")],
+        [[week, names[judge], right, asked] for week, judge, right, asked in figures["gold_weeks"]],
     )
 
 

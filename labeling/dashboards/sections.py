@@ -7,6 +7,7 @@ from typing import Any
 
 from labeling.charts import Chart
 from labeling.intervals import Intervals
+from labeling.matrices import Matrix
 
 MOST_SHOWN = 30  # rows of a page's table; the CSV file has all of them
 
@@ -18,14 +19,14 @@ class Section:
     key: str  # unique in its page, and the name of its CSV file
     title: str
     lead: str  # what one sees, in a sentence or two
-    charts: Sequence[Chart | Intervals | None]
+    charts: Sequence[Chart | Intervals | Matrix | None]
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     alarms: Sequence[str] = field(default=())  # sentences that ask for action
     listed: bool = False  # the page shows the table itself, as no chart does
 
     @property
-    def shown(self) -> list[Chart | Intervals]:
+    def shown(self) -> list[Chart | Intervals | Matrix]:
         return [chart for chart in self.charts if chart is not None]
 
     @property

@@ -23,7 +23,7 @@ from labeling.forms.people import InvitationForm, MemberForm, NewAccountForm, Ro
 from labeling.forms.quality import GoldFileForm, GoldForm, HoldForm
 from labeling.forms.rankings import RankingForm, answer_form, filled_form
 from labeling.forms.tokens import TokenForm
-from labeling.forms.transfers import ExportForm, ImportForm, KindsForm
+from labeling.forms.transfers import ExportForm, ImportForm, SnapshotForm
 
 __all__ = [
     "AheadForm",
@@ -41,7 +41,6 @@ __all__ = [
     "ImportForm",
     "InvitationForm",
     "JudgmentForm",
-    "KindsForm",
     "MemberForm",
     "NewAccountForm",
     "NewCampaignForm",
@@ -53,6 +52,7 @@ __all__ = [
     "RoleForm",
     "SkipForm",
     "SkipPromptForm",
+    "SnapshotForm",
     "TokenForm",
     "answer_form",
     "filled_form",

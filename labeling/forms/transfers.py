@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Judgment
+from labeling.models import Judgment, SnapshotOrder
 
 
 class ImportForm(forms.Form):
@@ -29,6 +29,20 @@ class KindsForm(forms.Form):
         if self.cleaned_data["ai"]:
             kinds.append(Judgment.JudgeKind.AI.value)
         return kinds
+
+
+class SnapshotForm(KindsForm):
+    """Whose judgments are frozen, and how those on one pair become its label."""
+
+    method = forms.ChoiceField(
+        choices=SnapshotOrder.Method.choices,
+        initial=SnapshotOrder.Method.SHARES,
+        required=False,
+        label=_("Labels"),
+    )
+
+    def clean_method(self) -> str:
+        return self.cleaned_data["method"] or SnapshotOrder.Method.SHARES
 
 
 class ExportForm(KindsForm):

@@ -3,7 +3,7 @@ from labeling.models.campaigns import Campaign, CampaignPolicy, Membership
 from labeling.models.care import OptOut
 from labeling.models.chats import Chat, ChatTurn
 from labeling.models.comparisons import Assignment, Comparison, DiscardedPair
-from labeling.models.datasets import Snapshot, SnapshotJudgment
+from labeling.models.datasets import Snapshot, SnapshotJudgment, SnapshotOrder
 from labeling.models.demonstrations import (
     Demonstration,
     DemonstrationImport,
@@ -21,6 +21,7 @@ from labeling.models.prompts import Prompt, Response
 from labeling.models.quality import GoldQuestion, Hold
 from labeling.models.rankings import Candidate, Ranking, ResponseGroup
 from labeling.models.reports import Report
+from labeling.models.reviews import ReviewItem
 from labeling.models.searches import Search
 from labeling.models.skips import Skip
 from labeling.models.spending import SpendingMark
@@ -62,12 +63,14 @@ __all__ = [
     "Report",
     "Response",
     "ResponseGroup",
+    "ReviewItem",
     "Scope",
     "Search",
     "Skip",
     "Snapshot",
     "SnapshotDemonstration",
     "SnapshotJudgment",
+    "SnapshotOrder",
     "SpendingMark",
     "Tally",
     "Tombstone",

@@ -29,6 +29,7 @@ class Act(models.TextChoices):
     LABELER_LET_IN = "labeler.let_in", _("Labeler let in without the test")
     GOLD_ADDED = "gold.added", _("Gold question added")
     GOLD_RETIRED = "gold.retired", _("Gold question retired")
+    REVIEW_DISMISSED = "review.dismissed", _("Review dismissed")
     PREFERENCES_IMPORTED = "preferences.imported", _("Preferences imported")
     PREFERENCES_EXPORTED = "preferences.exported", _("Preferences exported")
     RESPONSES_REQUESTED = "responses.requested", _("Responses asked for")

@@ -77,6 +77,7 @@ class Assignment(models.Model):
         DATA = "data"  # the campaign's question
         GOLD = "gold"  # a question whose answer is known: `GoldQuestion`
         REPEAT = "repeat"  # the same pair to the same person again, sides swapped
+        REVIEW = "review"  # a reviewer's decision: no vote, but the label of the pair
 
     comparison = models.ForeignKey(Comparison, on_delete=models.PROTECT, related_name="assignments")
     # The comparison's own, which a foreign key over both holds true (migration 0005): claiming
@@ -123,7 +124,7 @@ class Assignment(models.Model):
             ),
             models.CheckConstraint(
                 name="assignment_purpose_is_known",
-                condition=Q(purpose__in=["data", "gold", "repeat"]),
+                condition=Q(purpose__in=["data", "gold", "repeat", "review"]),
             ),
             models.CheckConstraint(
                 name="a_repeat_repeats_something",
@@ -181,6 +182,18 @@ class Assignment(models.Model):
                 include=["price"],
                 name="assignment_answered",
                 condition=Q(answered_at__isnull=False),
+            ),
+            # How much is open, on how many pairs, and how many pairs are asked about at all.
+            models.Index(
+                fields=["campaign", "comparison"],
+                include=["labeler"],
+                name="assignment_open_data",
+                condition=Q(answered_at__isnull=True, purpose="data"),
+            ),
+            models.Index(
+                fields=["campaign"],
+                name="assignment_first_slot",
+                condition=Q(slot=0, purpose="data"),
             ),
         ]
 

@@ -176,7 +176,15 @@ class Judgment(models.Model):
                 condition=Q(retracted=False) | Q(supersedes__isnull=False),
             ),
         ]
-        indexes = [models.Index(fields=["created_at"], name="judgment_by_time")]
+        indexes = [
+            models.Index(fields=["created_at"], name="judgment_by_time"),
+            # Checks of the labeler and reviews are few among very many.
+            models.Index(
+                fields=["purpose", "comparison"],
+                name="judgment_that_is_no_data",
+                condition=~Q(purpose="data"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"judgment {self.pk} on {self.comparison_id}"

@@ -9,10 +9,11 @@ from labeling.models.judgments import Judgment
 class Tally(models.Model):
     """What one labeler did in one campaign on one day, in UTC.
 
-    A materialised sum over judgments that the database itself keeps right: a trigger adds to it in
-    the transaction that adds judgments, which are never changed or deleted (migration
-    `tallies`). Each labeler has rows of their own, so that nobody waits for anybody.
-    `labeling_tally_truth` is the sum as a view, `labeling_tally_rebuild()` makes the rows anew.
+    A materialised sum over judgments that the database itself keeps right: triggers change it in
+    the transaction that adds judgments, which are never changed or deleted, or withdraws some
+    (migration `tallies_of_data`). Each labeler has rows of their own, so that nobody waits for
+    anybody. `labeling_tally_truth` is the sum as a view, `labeling_tally_rebuild()` makes the rows
+    anew.
     """
 
     campaign = models.ForeignKey(
@@ -24,9 +25,10 @@ class Tally(models.Model):
     )
     judge_kind = models.CharField(max_length=10, choices=Judgment.JudgeKind)
     day = models.DateField()
-    # Answers that stand, on the day they were last given: a correction moves one to its own day.
+    # Answers that are data and stand, on the day they were last given: a correction moves one to
+    # its own day, a withdrawal takes it away, and checks of the labeler are none.
     answers = models.IntegerField()
-    seconds = models.FloatField()  # of attention, for answers that were changed later as well
+    seconds = models.FloatField()  # of attention, for all that was answered, checks included
     cost = models.DecimalField(max_digits=16, decimal_places=4)  # promised for the first answers
 
     class Meta:

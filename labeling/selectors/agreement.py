@@ -38,7 +38,14 @@ SELECT j.id, j.comparison_id, c.prompt_id, j.preference, j.equal, j.aspects, j.c
             ELSE 'i' || j.imported_from_id || ':' || j.annotator END AS judge
 FROM labeling_judgment j JOIN labeling_comparison c ON c.id = j.comparison_id
 WHERE c.campaign_id = %(campaign)s AND j.judge_kind = %(judges)s AND NOT j.retracted
+      AND j.purpose = 'data'
       AND NOT EXISTS (SELECT FROM labeling_judgment n WHERE n.supersedes_id = j.id)
+      AND NOT EXISTS (SELECT FROM labeling_tombstone t WHERE t.judgment_id = j.id)
+"""
+# Without those who are held back: what they judged is no data at the moment.
+DATA = f"""{STANDING}
+      AND NOT EXISTS (SELECT FROM labeling_hold h WHERE h.campaign_id = c.campaign_id
+                      AND h.labeler_id = j.labeler_id AND h.lifted_at IS NULL)
 """
 _COUNTS = ", ".join(
     [f"count(*) FILTER (WHERE preference = {step})" for step in STEPS]
@@ -46,7 +53,7 @@ _COUNTS = ", ".join(
 )
 # A pair belongs to the week in which it got its last judgment.
 BY_ITEM = f"""
-WITH standing AS ({STANDING})
+WITH standing AS ({DATA})
 SELECT category, week, answers, count(*) FROM (
     SELECT p.category, date_trunc('week', max(s.created_at))::date AS week,
            ARRAY[{_COUNTS}] AS answers
@@ -55,7 +62,7 @@ SELECT category, week, answers, count(*) FROM (
 ) item GROUP BY 1, 2, 3
 """  # noqa: S608
 BY_ASPECT = f"""
-WITH standing AS ({STANDING})
+WITH standing AS ({DATA})
 SELECT aspect, answers, count(*) FROM (
     SELECT a.key AS aspect, ARRAY[{
     ", ".join(f"count(*) FILTER (WHERE a.value::int = {step})" for step in range(-4, 5))
@@ -64,8 +71,8 @@ SELECT aspect, answers, count(*) FROM (
     GROUP BY s.comparison_id, a.key HAVING count(*) > 1
 ) item GROUP BY 1, 2
 """  # noqa: S608
-BY_PAIR = f"""
-WITH standing AS MATERIALIZED ({STANDING}),
+BY_PAIR_OF = """
+WITH standing AS MATERIALIZED ({judgments}),
 choice AS MATERIALIZED (
     SELECT comparison_id, judge, CASE WHEN preference < 0 THEN 0 WHEN preference > 0 THEN 1
         WHEN equal = 'tie' THEN 2 WHEN equal = 'both_good' THEN 3 ELSE 4 END AS said
@@ -75,7 +82,8 @@ SELECT one.judge, other.judge, one.said, other.said, count(*)
 FROM choice one JOIN choice other
      ON other.comparison_id = one.comparison_id AND other.judge > one.judge
 GROUP BY 1, 2, 3, 4
-"""  # noqa: S608
+"""
+BY_PAIR = BY_PAIR_OF.format(judgments=DATA)
 
 
 def agreement_figures(campaign: Campaign, judges: str) -> dict[str, Any]:

@@ -4,12 +4,21 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from labeling.models import Campaign
-from labeling.selectors.agreement import BY_PAIR, EQUALS, STANDING, STEPS, rows
+from labeling.selectors.agreement import BY_PAIR_OF, EQUALS, STANDING, STEPS, rows
+from labeling.selectors.votes import votes_of
 from labeling.statistics import bias
+from labeling.statistics.skill import fit_skill
 
 # Headings, lists, quotes, code, tables and emphasis: what Markdown makes of plain text.
 MARKS = r"(^|\n)\s*(#{1,6} |[-*+] |\d+[.)] |> |```|\|)|\*\*|`"
+
+# What each judge answered, held ones too: what somebody did stays to be seen. What an order says
+# about each two of its responses is one answer, not as many as there are pairs.
+ANSWERS = f"{STANDING} AND j.part_of_id IS NULL"
+BY_PAIR = BY_PAIR_OF.format(judgments=ANSWERS)
 
 # Of each pair: which response is longer, and which has more Markdown; -1 first, 1 second.
 PAIRS = """
@@ -20,7 +29,7 @@ FROM labeling_comparison c JOIN labeling_response f ON f.id = c.first_id
 WHERE c.campaign_id = %(campaign)s
 """
 _SEEN = f"""
-WITH standing AS MATERIALIZED ({STANDING}), pair AS MATERIALIZED ({PAIRS}),
+WITH standing AS MATERIALIZED ({ANSWERS}), pair AS MATERIALIZED ({PAIRS}),
 seen AS (
     SELECT s.judge, s.created_at, s.preference, s.equal, p.longer, p.marked, j.seconds,
            a.first_on_left,
@@ -47,7 +56,7 @@ FROM seen GROUP BY judge
 """  # noqa: S608
 # The median with its interval: order statistics at half, less and more 0.98 / sqrt(n).
 PACE = f"""
-WITH standing AS MATERIALIZED ({STANDING}), timed AS (
+WITH standing AS MATERIALIZED ({ANSWERS}), timed AS (
     SELECT s.judge, j.seconds, count(*) OVER (PARTITION BY s.judge) AS n
     FROM standing s JOIN labeling_judgment j ON j.id = s.id WHERE j.seconds > 0
 )
@@ -58,7 +67,7 @@ FROM timed GROUP BY judge, n
 """  # noqa: S608
 # Of each judge and day: how often another judge of the same pair gave the same answer.
 BY_DAY = f"""
-WITH standing AS MATERIALIZED ({STANDING}), choice AS MATERIALIZED (
+WITH standing AS MATERIALIZED ({ANSWERS}), choice AS MATERIALIZED (
     SELECT comparison_id, judge, created_at::date AS day,
            CASE WHEN preference = 0 THEN equal ELSE sign(preference)::text END AS said
     FROM standing
@@ -68,6 +77,20 @@ FROM choice one JOIN choice other
      ON other.comparison_id = one.comparison_id AND other.judge <> one.judge
 GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608
+
+
+# Answers to questions that are still asked and whose answer is known, by week.
+GOLD = f"""
+SELECT s.judge, date_trunc('week', s.created_at)::date,
+       count(*) FILTER (WHERE sign(s.preference)
+                        = CASE g."right" WHEN 'first' THEN -1 WHEN 'second' THEN 1 ELSE 0 END),
+       count(*)
+FROM ({STANDING.replace("j.purpose = 'data'", "j.purpose = 'gold'")}) s
+     JOIN labeling_goldquestion g ON g.comparison_id = s.comparison_id
+WHERE g.kind IN ('silent', 'attention') AND g.retired_at IS NULL
+GROUP BY 1, 2 ORDER BY 2, 1
+"""  # noqa: S608
+UNSKILLED = 0.6  # of the pairs: whoever picks the better one no more often may as well toss a coin
 
 
 def bias_figures(campaign: Campaign, judges: str) -> dict[str, Any]:
@@ -87,6 +110,8 @@ def bias_figures(campaign: Campaign, judges: str) -> dict[str, Any]:
         "entropy": _kept(bias.monotony({row[0]: row[8] for row in found})),
         "agreement": _kept(bias.beside_the_rest(together, side=-1)),
         "drift": _kept(_drift(asked, people)),
+        "skill": _kept(_skill(campaign, judges)),
+        **_gold(asked),
         "campaign": _kept(
             {
                 "left": bias.leaning(sum(r[2] for r in found), sum(r[3] for r in found), 0.5, 1),
@@ -122,6 +147,45 @@ def _together(asked: dict[str, Any]) -> tuple[dict[tuple[str, str], Counts], dic
         {pair: (same, all_) for pair, (same, all_) in decided.items()},
         {judge: (same, all_) for judge, (same, all_) in each.items()},
     )
+
+
+def _gold(asked: dict[str, Any]) -> dict[str, Any]:
+    """Agreement with gold of each judge beside the others, and week by week."""
+    weeks = rows(GOLD, asked)
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for judge, _, right, all_ in weeks:
+        counts[judge][0] += right
+        counts[judge][1] += all_
+    shares = {judge: (right, all_) for judge, (right, all_) in counts.items()}
+    return {
+        "gold": _kept(bias.beside_the_rest(shares, side=-1)),
+        "gold_weeks": [[week.isoformat(), judge, right, n] for judge, week, right, n in weeks],
+    }
+
+
+def _skill(campaign: Campaign, judges: str) -> dict[str, bias.Measure | None]:
+    """How often each picks the better of a pair, by what all answers together say.
+
+    Empty where no pair was judged twice: then nobody can be judged by others.
+    """
+    votes = votes_of(campaign, [judges])
+    if votes is None or votes.counts.sum(axis=1).max() < 2:
+        return {}
+    fit = fit_skill(votes)
+    given = dict(zip(votes.judges, np.bincount(votes.judge).tolist(), strict=True))
+    known = sorted(found.value for found in fit.skill.values())
+    usual = known[len(known) // 2]
+    return {
+        judge: bias.Measure(
+            found.value,
+            found.low,
+            found.high,
+            given[judge],
+            usual,
+            alarm=given[judge] >= bias.FEWEST and found.high < UNSKILLED,
+        )
+        for judge, found in fit.skill.items()
+    }
 
 
 def _drift(asked: dict[str, Any], people: int) -> dict[str, bias.Measure | None]:

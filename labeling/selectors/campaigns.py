@@ -10,8 +10,10 @@ from labeling.models import (
     Comparison,
     DemonstrationSlot,
     DiscardedPair,
+    GoldQuestion,
     Judgment,
     Membership,
+    Report,
     Skip,
     User,
 )
@@ -22,6 +24,10 @@ from labeling.selectors.demonstrations import (
     writing,
 )
 from labeling.selectors.judgments import current_judgments
+from labeling.selectors.reports import latest_report
+from labeling.selectors.tallies import answers_given
+
+COUNTED_AT_ONCE = 2_000  # answers that a page may read one by one
 
 
 @dataclass(frozen=True)
@@ -47,17 +53,19 @@ class Progress:
 def progress(campaign: Campaign) -> Progress:
     if campaign.kind == Campaign.Kind.DEMONSTRATION:
         return _progress_of_writing(campaign)
-    slots = Assignment.objects.filter(
-        comparison__campaign=campaign,
-        withdrawn_at__isnull=True,
-        purpose=Assignment.Purpose.DATA,
+    given = answers_given(campaign)
+    # Walks what is open alone; what is answered was counted when it was.
+    still = Assignment.objects.filter(
+        campaign=campaign, answered_at__isnull=True, purpose=Assignment.Purpose.DATA
     ).aggregate(
-        wanted=Count("id"),
-        answered=Count("id", filter=Q(answered_at__isnull=False)),
-        leased=Count("id", filter=Q(answered_at__isnull=True, labeler__isnull=False)),
-        open_comparisons=Count("comparison", filter=Q(answered_at__isnull=True), distinct=True),
-        slotted=Count("comparison", distinct=True),
+        slots=Count("id"),
+        leased=Count("labeler"),
+        comparisons=Count("comparison", distinct=True),
     )
+    # Each comparison that is asked about has a first slot, and no other has one of this purpose.
+    asked = Assignment.objects.filter(
+        campaign=campaign, slot=0, purpose=Assignment.Purpose.DATA
+    ).count()
     discarded = dict(
         DiscardedPair.objects.filter(campaign=campaign)
         .values_list("reason")
@@ -66,12 +74,13 @@ def progress(campaign: Campaign) -> Progress:
     )
     skipped = Skip.objects.filter(comparison__campaign=campaign).count()
     return Progress(
-        comparisons=campaign.comparisons.filter(group__isnull=True, gold__isnull=True).count()
+        comparisons=campaign.comparisons.filter(group__isnull=True).count()
+        - GoldQuestion.objects.filter(comparison__campaign=campaign).count()
         + campaign.groups.count(),
-        complete=slots["slotted"] - slots["open_comparisons"],
-        wanted=slots["wanted"],
-        answered=slots["answered"],
-        leased=slots["leased"],
+        complete=asked - still["comparisons"],
+        wanted=given + still["slots"],
+        answered=given,
+        leased=still["leased"],
         skipped=skipped,
         stuck=stuck_comparisons(campaign).count() if skipped else 0,
         imported=Judgment.objects.filter(imported_from__campaign=campaign).count(),
@@ -157,10 +166,25 @@ def judged_comparisons(campaign: Campaign, kinds: list[str]) -> int:
     return current_judgments(campaign, kinds).values("comparison").distinct().count()
 
 
+def agreement_shown(campaign: Campaign) -> statistics.Share | None:
+    """How often two people chose the same: counted now, or once there are many as last computed.
+
+    None without a pair judged twice, and with many judgments while no report was ever computed.
+    """
+    if answers_given(campaign) <= COUNTED_AT_ONCE:
+        return agreement(campaign)
+    report = latest_report(campaign, Report.Subject.AGREEMENT, Judgment.JudgeKind.PERSON)
+    found = report.figures["whole"]["percent"] if report else {}
+    if found.get("low") is None:
+        return None
+    return statistics.Share(found["value"], found["low"], found["high"], found["items"])
+
+
 def agreement(campaign: Campaign) -> statistics.Share | None:
     """How often two people who judged the same pair chose the same; None without such a pair.
 
-    Chosen are: first, second, or one of the equal answers. Strength is left out.
+    Chosen are: first, second, or one of the equal answers. Strength is left out. Reads every
+    judgment.
     """
     answers: dict[int, list[str]] = {}
     for comparison, preference, equal in current_judgments(campaign).values_list(

@@ -35,7 +35,7 @@ class Day:
 
 def own_answers(labeler: User) -> QuerySet[Judgment]:
     return standing_answers_of(labeler).select_related(
-        "assignment", "comparison__campaign", "comparison__prompt"
+        "assignment", "comparison__campaign", "comparison__prompt", "tombstone"
     )
 
 

@@ -6,13 +6,15 @@ from labeling.models import Assignment, Campaign, Hold, Judgment, User
 
 
 def current_judgments(
-    campaign: Campaign, kinds: Iterable[str] = (Judgment.JudgeKind.PERSON,)
+    campaign: Campaign,
+    kinds: Iterable[str] = (Judgment.JudgeKind.PERSON,),
+    purposes: Iterable[str] = (Assignment.Purpose.DATA,),
 ) -> QuerySet[Judgment]:
     """A campaign's data: answers that stand, by these kinds of judge.
 
     Neither superseded, taken back nor withdrawn; no answer to gold and no mirrored repeat, which
-    say something about the labeler and nothing new about the pair; and none of labelers whose
-    judgments are held back (quarantine, probation).
+    say something about the labeler and nothing new about the pair; none of labelers whose judgments
+    are held back (quarantine, probation); and no reviewer's decision, unless it is asked for.
     """
     held = Hold.objects.filter(campaign=campaign, lifted_at__isnull=True).values("labeler")
     return Judgment.objects.filter(
@@ -21,7 +23,7 @@ def current_judgments(
         retracted=False,
         tombstone__isnull=True,
         judge_kind__in=list(kinds),
-        purpose=Assignment.Purpose.DATA,
+        purpose__in=list(purposes),
     ).exclude(labeler__in=held)
 
 

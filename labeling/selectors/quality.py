@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from labeling import statistics
-from labeling.models import Assignment, Campaign, GoldQuestion, Hold, Judgment, Skip, User
+from labeling.models import Assignment, Campaign, GoldQuestion, Hold, Judgment, Skip, Tally, User
 
 Purpose = Assignment.Purpose
 
@@ -77,6 +79,60 @@ def agreement_with_gold(
     return statistics.share(sum(right), len(right))
 
 
+def gold_shares(campaign: Campaign) -> dict[str, dict[int, statistics.Share]]:
+    """kind of question -> labeler -> how often the answer was right."""
+    found: dict[str, dict[int, statistics.Share]] = {kind: {} for kind in GoldQuestion.Kind.values}
+    rows = _gold_counts(campaign, "comparison__gold__kind", "labeler")
+    for kind, labeler, asked, right in rows:
+        share = statistics.share(right, asked)
+        if share is not None:
+            found[kind][labeler] = share
+    return found
+
+
+def question_shares(campaign: Campaign) -> dict[int, statistics.Share]:
+    """question -> how often it was answered right."""
+    shares = {
+        gold: statistics.share(right, asked)
+        for gold, asked, right in _gold_counts(campaign, "comparison__gold")
+    }
+    return {gold: share for gold, share in shares.items() if share is not None}
+
+
+RIGHT = (
+    Q(comparison__gold__right=GoldQuestion.Right.FIRST, preference__lt=0)
+    | Q(comparison__gold__right=GoldQuestion.Right.SECOND, preference__gt=0)
+    | Q(comparison__gold__right=GoldQuestion.Right.EQUAL, preference=0)
+)
+
+
+def _gold_counts(campaign: Campaign, *by: str) -> QuerySet[Judgment, tuple[Any, ...]]:
+    """Rows of what they are counted by, how many answers there are, how many of them right."""
+    return (
+        standing(campaign, Purpose.GOLD)
+        .filter(comparison__gold__isnull=False)
+        .values_list(*by)
+        .annotate(asked=Count("id"), right=Count("id", filter=RIGHT))
+        .order_by()
+    )
+
+
+# A labeler's second answers beside the first ones that stand: all, on the same side, both with a
+# preference, and of those on the same place instead.
+AGAIN = """
+SELECT r.labeler_id, count(*),
+       count(*) FILTER (WHERE sign(r.preference) = sign(f.preference)),
+       count(*) FILTER (WHERE r.preference <> 0 AND f.preference <> 0),
+       count(*) FILTER (WHERE sign(r.preference) = -sign(f.preference) AND r.preference <> 0)
+FROM labeling_judgment r JOIN labeling_assignment a ON a.id = r.assignment_id
+     JOIN labeling_judgment f ON f.assignment_id = a.repeats_id AND NOT f.retracted
+          AND NOT EXISTS (SELECT FROM labeling_judgment n WHERE n.supersedes_id = f.id)
+WHERE r.purpose = 'repeat' AND a.campaign_id = %(campaign)s AND NOT r.retracted
+      AND NOT EXISTS (SELECT FROM labeling_judgment n WHERE n.supersedes_id = r.id)
+GROUP BY 1
+"""
+
+
 def self_agreement(
     campaign: Campaign,
 ) -> dict[int, tuple[statistics.Share, statistics.Share | None]]:
@@ -86,37 +142,14 @@ def self_agreement(
     with the place and not with themselves. Pairs without a preference in either answer are left
     out of the places.
     """
-    repeats = standing(campaign, Purpose.REPEAT).select_related("assignment")
-    firsts = {
-        judgment.assignment_id: judgment
-        for judgment in standing(campaign, Purpose.DATA).filter(
-            assignment__repeated_by__isnull=False
-        )
-    }
-    same: dict[int, list[bool]] = {}
-    places: dict[int, list[bool]] = {}
-    for second in repeats:
-        assert second.assignment is not None
-        assert second.labeler_id is not None
-        first = firsts.get(second.assignment.repeats_id)
-        if first is None:  # changed to nothing since: taken back
-            continue
-        agrees = _side(first.preference) == _side(second.preference)
-        same.setdefault(second.labeler_id, []).append(agrees)
-        if first.preference and second.preference:
-            places.setdefault(second.labeler_id, []).append(not agrees)
     found = {}
-    for labeler, answers in same.items():
-        again = statistics.share(sum(answers), len(answers))
-        place = places.get(labeler, [])
-        where = statistics.share(sum(place), len(place))
-        if again is not None:
-            found[labeler] = (again, where)
+    with connection.cursor() as cursor:
+        cursor.execute(AGAIN, {"campaign": campaign.pk})
+        for labeler, answers, same, decided, place in cursor.fetchall():
+            again = statistics.share(same, answers)
+            if again is not None:
+                found[labeler] = (again, statistics.share(place, decided))
     return found
-
-
-def _side(preference: int) -> int:
-    return (preference > 0) - (preference < 0)
 
 
 @dataclass(frozen=True)
@@ -136,18 +169,11 @@ class LabelerQuality:
 
 def labelers_quality(campaign: Campaign) -> list[LabelerQuality]:
     """Everybody who labels in the campaign, and whoever did."""
-    shares: dict[str, dict[int, list[bool]]] = {kind: {} for kind in GoldQuestion.Kind.values}
-    for labeler, gold, right in gold_answers(campaign, GoldQuestion.Kind.values):
-        shares[gold.kind].setdefault(labeler, []).append(right)
+    gold = gold_shares(campaign)
     answers = dict(
-        Assignment.objects.filter(
-            campaign=campaign,
-            answered_at__isnull=False,
-            withdrawn_at__isnull=True,
-            purpose=Purpose.DATA,
-        )
+        Tally.objects.filter(campaign=campaign, labeler__isnull=False)
         .values_list("labeler")
-        .annotate(Count("id"))
+        .annotate(Sum("answers"))
         .order_by()
     )
     again = self_agreement(campaign)
@@ -157,19 +183,15 @@ def labelers_quality(campaign: Campaign) -> list[LabelerQuality]:
         Q(pk__in=list(members)) | Q(pk__in=list(answers)) | Q(pk__in=list(holds))
     ).order_by("username")
 
-    def share(kind: str, pk: int) -> statistics.Share | None:
-        right = shares[kind].get(pk, [])
-        return statistics.share(sum(right), len(right))
-
     return [
         LabelerQuality(
             labeler=person,
             answers=answers.get(person.pk, 0),
-            gold=share("silent", person.pk),
-            attention=share("attention", person.pk),
+            gold=gold["silent"].get(person.pk),
+            attention=gold["attention"].get(person.pk),
             again=again.get(person.pk, (None, None))[0],
             same_place=again.get(person.pk, (None, None))[1],
-            test=share("test", person.pk),
+            test=gold["test"].get(person.pk),
             qualified_at=members.get(person.pk),
             hold=holds.get(person.pk),
         )

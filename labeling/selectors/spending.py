@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.db.models import Q, Sum
 
-from labeling.models import Assignment, Campaign, DemonstrationSlot, SpendingMark
+from labeling.models import Assignment, Campaign, DemonstrationSlot, SpendingMark, Tally
 
 
 def _total(campaign: Campaign, which: Q) -> Decimal:
@@ -32,6 +32,15 @@ def spent(campaign: Campaign) -> Decimal:
     return mark.amount + _total(campaign, _answered(mark.up_to, None))
 
 
+def spent_by_tallies(campaign: Campaign) -> Decimal:
+    """The same from tallies, for pages: quick however much was answered, and without a mark."""
+    judged = Tally.objects.filter(campaign=campaign).aggregate(total=Sum("cost"))["total"]
+    written = DemonstrationSlot.objects.filter(
+        campaign=campaign, answered_at__isnull=False
+    ).aggregate(total=Sum("price"))["total"]
+    return (judged or Decimal(0)) + (written or Decimal(0))
+
+
 def spent_up_to(campaign: Campaign, moment: datetime) -> Decimal:
     return _total(campaign, _answered(None, moment))
 
@@ -42,4 +51,6 @@ def spent_between(campaign: Campaign, after: datetime, up_to: datetime) -> Decim
 
 def promised(campaign: Campaign) -> Decimal:
     """What is held will cost; a lease that ran out can still be answered."""
-    return _total(campaign, Q(answered_at__isnull=True, labeler__isnull=False))
+    # Whoever holds something has a lease: so PostgreSQL walks what is held, not all that is open.
+    held = Q(labeler__isnull=False, leased_until__isnull=False)
+    return _total(campaign, held & Q(answered_at__isnull=True))

@@ -24,6 +24,11 @@ class Leaving:
         return not (self.judgments.exists() or self.demonstrations.exists())
 
     @property
+    def answers(self) -> int:
+        """What was answered; what a ranking says about each two responses is one answer."""
+        return self.judgments.filter(part_of__isnull=True).count()
+
+    @property
     def snapshots(self) -> int:
         """How many frozen sets hold some of it; they stay."""
         return (

@@ -1,11 +1,11 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Case, DecimalField, F, Q, QuerySet, Value, When
+from django.db.models import Case, DecimalField, F, Max, Q, QuerySet, Value, When
 
 from labeling import errors
-from labeling.models import Assignment, Campaign, Membership, Search, User
+from labeling.models import Assignment, Campaign, Comparison, Membership, Search, User
 from labeling.selectors.assignments import (
     count_claimable,
     held_by,
@@ -214,4 +214,36 @@ def release_unused(
     locked = [assignment.pk for assignment in unused.select_for_update(of=("self",))]
     return Assignment.objects.filter(pk__in=locked).update(
         labeler=None, leased_until=None, freed_at=now
+    )
+
+
+def stand_in_for(withdrawn: Sequence[Assignment]) -> None:
+    """A new slot for each whose answer was taken back, with the same sides, open to others.
+
+    Overlap and balance stay exact; at most one of a comparison is given.
+    """
+    pairs = sorted(slot.comparison_id for slot in withdrawn)
+    # Two answers to one comparison taken back at once must not both become the same slot.
+    list(
+        Comparison.objects.select_for_update(no_key=True)
+        .filter(pk__in=pairs)
+        .order_by("pk")
+        .values_list("pk")
+    )
+    last = dict(
+        Assignment.objects.filter(comparison__in=pairs)
+        .values_list("comparison")
+        .annotate(last=Max("slot"))
+        .order_by()
+    )
+    Assignment.objects.bulk_create(
+        Assignment(
+            comparison_id=slot.comparison_id,
+            campaign_id=slot.campaign_id,
+            slot=last[slot.comparison_id] + 1,
+            first_on_left=slot.first_on_left,
+            shown_order=slot.shown_order,
+            freed_at=slot.withdrawn_at,
+        )
+        for slot in withdrawn
     )

@@ -4,10 +4,10 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
 
 from labeling import errors
-from labeling.models import Assignment, Comparison, Judgment, User
+from labeling.models import Assignment, Judgment, Tombstone, User
+from labeling.services.assignments import stand_in_for
 from labeling.services.judgments import (
     Answer,
     check_offered,
@@ -38,7 +38,7 @@ def change_answer(
     longer stands.
 
     Raises:
-        KeyReused, NotYours, AnswerChanged, CampaignNotOpen, AnswerNotOffered.
+        KeyReused, NotYours, AnswerChanged, AnswerWithdrawn, CampaignNotOpen, AnswerNotOffered.
     """
     assert judgment.assignment_id is not None  # only labelers' answers are changed
     assignment = lock_slot(judgment.assignment_id)
@@ -73,7 +73,7 @@ def retract_answer(
     stands in for it, so that overlap and balance stay exact.
 
     Raises:
-        KeyReused, NotYours, AnswerChanged, CampaignNotOpen.
+        KeyReused, NotYours, AnswerChanged, AnswerWithdrawn, CampaignNotOpen.
     """
     assert judgment.assignment_id is not None  # only labelers' answers are changed
     assignment = lock_slot(judgment.assignment_id)
@@ -100,7 +100,7 @@ def retract_answer(
     assignment.withdrawn_at = now
     assignment.save(update_fields=["withdrawn_at"])
     if assignment.purpose == Assignment.Purpose.DATA:  # nobody else answers a labeler's checks
-        _add_slot(assignment)
+        stand_in_for([assignment])
     return retraction
 
 
@@ -108,24 +108,12 @@ def check_changeable(judgment: Judgment, labeler: User) -> None:
     """Refuse, and say why, unless this is the labeler's own answer and still stands.
 
     Raises:
-        NotYours, CampaignNotOpen, AnswerChanged.
+        NotYours, CampaignNotOpen, AnswerChanged, AnswerWithdrawn.
     """
     if judgment.labeler_id != labeler.pk:
         raise errors.NotYours
     check_taking_answers(judgment.comparison.campaign)
     if judgment.retracted or Judgment.objects.filter(supersedes=judgment).exists():
         raise errors.AnswerChanged
-
-
-def _add_slot(withdrawn: Assignment) -> None:
-    # Two answers to one comparison taken back at once must not both become the same slot.
-    Comparison.objects.select_for_update(no_key=True).get(pk=withdrawn.comparison_id)
-    slots = Assignment.objects.filter(comparison=withdrawn.comparison_id)
-    Assignment.objects.create(
-        comparison_id=withdrawn.comparison_id,
-        campaign_id=withdrawn.campaign_id,
-        slot=slots.aggregate(last=Max("slot"))["last"] + 1,
-        first_on_left=withdrawn.first_on_left,
-        shown_order=withdrawn.shown_order,
-        freed_at=withdrawn.withdrawn_at,
-    )
+    if Tombstone.objects.filter(judgment=judgment).exists():
+        raise errors.AnswerWithdrawn

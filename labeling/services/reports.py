@@ -10,11 +10,15 @@ from django.utils import timezone
 from labeling.models import Campaign, Report, User
 from labeling.selectors.agreement import agreement_figures
 from labeling.selectors.bias import bias_figures
+from labeling.selectors.ratings import policy_figures
 from labeling.selectors.reports import last_judgment
+from labeling.services.reviews import fill_queue
 
 FIGURES: dict[str, Callable[[Campaign, str], dict[str, Any]]] = {
     Report.Subject.AGREEMENT: agreement_figures,
     Report.Subject.LABELERS: bias_figures,
+    Report.Subject.POLICIES: policy_figures,
+    Report.Subject.REVIEW: fill_queue,
 }
 
 
@@ -40,21 +44,19 @@ def compute(report: Report) -> None:
         with transaction.atomic():
             figures = FIGURES[report.subject](report.campaign, report.judges)
     except Exception as problem:
-        _ended(report, status=Report.Status.FAILED, error=f"{type(problem).__name__}: {problem}")
+        report.ended(
+            timezone.now(),
+            status=Report.Status.FAILED,
+            error=f"{type(problem).__name__}: {problem}",
+        )
         raise
-    _ended(report, status=Report.Status.DONE, figures=figures, last_judgment=newest)
+    report.ended(timezone.now(), status=Report.Status.DONE, figures=figures, last_judgment=newest)
     Report.objects.filter(
         campaign=report.campaign,
         subject=report.subject,
         judges=report.judges,
         pk__lt=report.pk,
     ).delete()
-
-
-def _ended(report: Report, **values: Any) -> None:
-    for name, value in {**values, "finished_at": timezone.now()}.items():
-        setattr(report, name, value)
-    report.save(update_fields=[*values, "finished_at"])
 
 
 def request_stale(now: datetime) -> int:

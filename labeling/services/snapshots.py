@@ -8,19 +8,36 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.db import transaction
 from django.utils.crypto import salted_hmac
+from numpy.typing import NDArray
 
-from labeling import artifacts
-from labeling.models import Act, Campaign, Judgment, Snapshot, SnapshotJudgment, User
+from labeling import artifacts, errors
+from labeling.models import Act, Assignment, Campaign, Judgment, Snapshot, SnapshotJudgment, User
 from labeling.selectors.judgments import (
     about_two_texts,
     current_judgments,
     with_what_was_judged,
 )
+from labeling.selectors.votes import votes_of
 from labeling.services import audit
+from labeling.statistics.aggregation import Method, aggregate
 
+Purpose = Assignment.Purpose
 TEST_SHARE = 0.15
+AGGREGATION = {
+    Method.SHARES: "share of votes; a tie, both good and both bad are half a vote to each "
+    "and are counted as ties beside it; undecided pairs are kept",
+    Method.MAJORITY: "what most votes say: first, neither or second; shared out evenly where "
+    "several have most",
+    Method.SKILL: "how a labeler of median skill without side bias would answer: Bradley-Terry "
+    "with each labeler's skill and side bias, ties as Davidson has them",
+    Method.DAWID_SKENE: "Dawid-Skene over first, neither and second (crowd-kit)",
+    Method.MACE: "MACE over first, neither and second (crowd-kit)",
+    Method.GLAD: "GLAD over first, neither and second (crowd-kit)",
+}
+REVIEWED = "; where a reviewer decided, that decision alone"
 SPLIT = {"by": "prompt", "seed": 0, "test_share": TEST_SHARE}
 
 
@@ -31,17 +48,52 @@ def split_of(prompt_digest: str, seed: int = 0, test_share: float = TEST_SHARE) 
 
 
 def take_snapshot(
-    *, campaign: Campaign, kinds: Sequence[str] = (Judgment.JudgeKind.PERSON,), by: User | None
+    *,
+    campaign: Campaign,
+    kinds: Sequence[str] = (Judgment.JudgeKind.PERSON,),
+    method: str = Method.SHARES,
+    by: User | None,
 ) -> Snapshot:
-    """Freeze the answers that stand now. The same answers give the same snapshot again."""
+    """Freeze the answers that stand now. The same answers give the same snapshot again.
+
+    Methods other than shares of votes take a worker's time and memory: pages order them.
+
+    Raises:
+        NothingJudged: there is no answer to aggregate.
+    """
     recipe = {
         "judge_kinds": sorted(kinds),
-        "aggregation": "share of votes; a tie, both good and both bad are half a vote to each "
-        "and are counted as ties beside it; undecided pairs are kept",
+        "method": str(method),
+        "aggregation": AGGREGATION[Method(method)] + REVIEWED,
         "split": SPLIT,
     }
-    frozen = freeze(_rows(campaign, kinds), folder="snapshots")
+    consensus = None if method == Method.SHARES else _consensus(campaign, kinds, Method(method))
+    frozen = freeze(_rows(campaign, kinds, consensus), folder="snapshots")
     return _record(campaign, frozen, recipe, by)
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """What all judges together say about each pair."""
+
+    method: Method
+    pairs: NDArray[np.int64]  # (P,), rising
+    chances: NDArray[np.float64]  # first, neither, second: (P, 3)
+
+    def of(self, comparison: int) -> tuple[float, float, float] | None:
+        """None for a pair that was first judged while the consensus was being found."""
+        at = int(np.searchsorted(self.pairs, comparison))
+        if at == len(self.pairs) or self.pairs[at] != comparison:
+            return None
+        first, neither, second = self.chances[at].tolist()
+        return first, neither, second
+
+
+def _consensus(campaign: Campaign, kinds: Sequence[str], method: Method) -> Consensus:
+    votes = votes_of(campaign, kinds)
+    if votes is None:
+        raise errors.NothingJudged
+    return Consensus(method, votes.pairs, aggregate(votes, method))
 
 
 @dataclass(frozen=True)
@@ -106,38 +158,75 @@ def _record(
     return snapshot
 
 
-def _rows(campaign: Campaign, kinds: Sequence[str]) -> Iterator[tuple[dict[str, Any], list[int]]]:
+def _rows(
+    campaign: Campaign, kinds: Sequence[str], consensus: Consensus | None
+) -> Iterator[tuple[dict[str, Any], list[int]]]:
     """One row a judged comparison, in a fixed order, and the judgments it was made from."""
+    known = current_judgments(campaign, kinds, [Purpose.DATA, Purpose.REVIEW])
     judgments = (
-        with_what_was_judged(about_two_texts(current_judgments(campaign, kinds)))
+        with_what_was_judged(about_two_texts(known))
         .prefetch_related("assignment")
         .order_by("comparison_id", "id")
         .iterator(chunk_size=1000)
     )
-    for _, votes in groupby(judgments, key=attrgetter("comparison_id")):
-        together = list(votes)
-        yield _row(together, campaign.strength), [vote.pk for vote in together]
+    for pk, together in groupby(judgments, key=attrgetter("comparison_id")):
+        judged = list(together)
+        votes = [judgment for judgment in judged if judgment.purpose == Purpose.DATA]
+        reviews = [judgment for judgment in judged if judgment.purpose == Purpose.REVIEW]
+        used = [judgment.pk for judgment in judged]
+        if reviews:
+            row = _row(judged, votes, campaign.strength, _decided(reviews[-1]))
+            # Without votes, so that nothing that reads them speaks in the reviewer's place.
+            unvoted = {"votes": [0, 0, 0], "ballots": [], "votes_before_review": row["votes"]}
+            yield {**row, **unvoted, "method": "review"}, used
+        elif consensus is None:
+            yield _row(judged, votes, campaign.strength), used
+        elif chances := consensus.of(pk):
+            # With the method's name no two of them give the same content, and recipes stay true.
+            row = _row(judged, votes, campaign.strength, chances)
+            yield {**row, "method": str(consensus.method)}, used
 
 
-def _row(votes: list[Judgment], strength: int) -> dict[str, Any]:
-    """What the votes on one comparison say together.
+def _decided(review: Judgment) -> tuple[float, float, float]:
+    """A reviewer's decision as chances of first, neither and second."""
+    return (
+        float(review.preference < 0),
+        float(review.preference == 0),
+        float(review.preference > 0),
+    )
 
-    `preference` is the share for `chosen`, half of each tie included; `tie` is the share that
-    preferred neither. At a share of one half it says nothing which of the two is called chosen:
-    the one preferred more strongly, or else the first.
+
+def _row(
+    judged: list[Judgment],
+    votes: list[Judgment],
+    strength: int,
+    consensus: tuple[float, float, float] | None = None,
+) -> dict[str, Any]:
+    """What the votes on one comparison say together, or the consensus that was found of them.
+
+    A reviewer's decision is no vote, but speaks where there is none. `preference` is the chance of
+    `chosen`, half of each tie included; `tie` is the chance that neither is better. At one half it
+    says nothing which of the two is called chosen: the one preferred more strongly, or else the
+    first.
     """
-    comparison = votes[0].comparison
+    comparison = judged[0].comparison
     for_first, for_second = (sum(side * v.preference > 0 for v in votes) for side in (-1, 1))
     for_neither = len(votes) - for_first - for_second
-    ties = for_neither / len(votes)
-    share = for_second / len(votes) + ties / 2  # of the second
-    mean = sum(v.preference for v in votes) / len(votes)
+    if consensus is None:
+        ties = for_neither / len(votes)
+        share = for_second / len(votes) + ties / 2  # of the second
+    else:
+        _, ties, second = consensus
+        share = second + ties / 2
+    told = votes or judged
+    mean = sum(v.preference for v in told) / len(told)
     second_wins = (share, mean) > (0.5, 0)
     chosen, rejected = (
         (comparison.second, comparison.first)
         if second_wins
         else (comparison.first, comparison.second)
     )
+    counts = [for_first, for_neither, for_second]
     return {
         "id": comparison.pk,
         "group": comparison.group_id,  # of responses ranked together; empty for a pair by itself
@@ -150,7 +239,7 @@ def _row(votes: list[Judgment], strength: int) -> dict[str, Any]:
         "rejected_policy": rejected.policy.slug,
         "preference": share if second_wins else 1 - share,
         "tie": ties,
-        "votes": [max(for_first, for_second), for_neither, min(for_first, for_second)],
+        "votes": counts[::-1] if second_wins else counts,
         "margin": max(0.0, (mean if second_wins else -mean) / strength),
         "ballots": [_ballot(vote, chosen == comparison.first) for vote in votes],
         **_aspects(votes, second_wins),

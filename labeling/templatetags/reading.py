@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from labeling import differences as comparing
 from labeling.charts import figure
-from labeling.models import Judgment
+from labeling.models import Judgment, SnapshotOrder
 from labeling.rendering import render_markdown
 
 register = template.Library()
@@ -65,6 +65,12 @@ def tone(status: str) -> str:
 def judges(kinds: list[str]) -> str:
     """Who judged, in words: people, simulations ..."""
     return ", ".join(str(Judgment.JudgeKind(kind).label) for kind in kinds)
+
+
+@register.filter
+def aggregation(method: str) -> str:
+    """How answers became labels; snapshots of before there was a choice say nothing."""
+    return str(SnapshotOrder.Method(method or "shares").label)
 
 
 @register.filter

@@ -13,12 +13,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import errors
 from labeling.access import campaign_for, campaigns_for, manages_campaigns
-from labeling.forms import CampaignForm, ExportForm, ImportForm, KindsForm, NewCampaignForm
+from labeling.forms import CampaignForm, ExportForm, ImportForm, NewCampaignForm, SnapshotForm
 from labeling.models import Campaign, Membership
 from labeling.requests import SignedIn
-from labeling.selectors.campaigns import agreement, progress
+from labeling.selectors.campaigns import agreement_shown, progress
 from labeling.selectors.guidelines import versions_of
-from labeling.selectors.spending import promised, spent
+from labeling.selectors.snapshot_orders import last_order
+from labeling.selectors.spending import promised, spent_by_tallies
 from labeling.services.campaigns import archive as put_away
 from labeling.services.campaigns import (
     change_campaign,
@@ -102,7 +103,8 @@ def detail(request: SignedIn, pk: int) -> HttpResponse:
         "entrants": campaign.entrants.select_related("policy"),
         "export_form": ExportForm(auto_id="export-%s"),
         "import_form": ImportForm(auto_id="import-%s"),
-        "kinds_form": KindsForm(auto_id="snapshot-%s"),
+        "snapshot_form": SnapshotForm(auto_id="snapshot-%s"),
+        "order": last_order(campaign),
     }
     return render(request, "labeling/campaign.html", context)
 
@@ -176,9 +178,9 @@ def standing(campaign: Campaign) -> dict[str, object]:
     return {
         "campaign": campaign,
         "progress": progress(campaign),
-        "agreement": agreement(campaign),
+        "agreement": agreement_shown(campaign),
         "live": campaign.status == Campaign.Status.OPEN,
-        "spent": spent(campaign),
+        "spent": spent_by_tallies(campaign),
         "promised": promised(campaign),
     }
 

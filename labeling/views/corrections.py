@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from labeling import errors
 from labeling.access import campaign_for, judgment_for
 from labeling.forms import AnswerForm, RetractForm, answer_form, filled_form
-from labeling.models import Judgment
+from labeling.models import Assignment, Judgment
 from labeling.requests import SignedIn
 from labeling.selectors.judgments import standing_answers_of
 from labeling.services.corrections import change_answer, check_changeable, retract_answer
@@ -27,7 +27,9 @@ from labeling.views.work import show
 def last(request: SignedIn, pk: int) -> HttpResponse:
     """The way from the pair on the screen to the answer given before it."""
     campaign = campaign_for(request.user, pk)
-    judgment = standing_answers_of(request.user).filter(comparison__campaign=campaign).first()
+    standing = standing_answers_of(request.user).filter(tombstone__isnull=True)
+    standing = standing.exclude(purpose=Assignment.Purpose.REVIEW)  # decided on another page
+    judgment = standing.filter(comparison__campaign=campaign).first()
     if judgment is None:
         messages.info(request, _("You have no answer in this campaign yet that could be changed."))
         return redirect("labeling:work", campaign.pk)

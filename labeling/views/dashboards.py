@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.access import campaign_for
-from labeling.dashboards import agreement, cost, labelers, progress
+from labeling.dashboards import agreement, cost, labelers, policies, progress
 from labeling.dashboards.sections import Section, csv_lines
 from labeling.models import Campaign, Judgment, Membership, Report
 from labeling.requests import SignedIn
@@ -61,6 +61,13 @@ DASHBOARDS = {
             _("What each labeler does whatever the pair, and who stands out."),
             labelers.sections,
             Report.Subject.LABELERS,
+        ),
+        Dashboard(
+            "policies",
+            _("Policies"),
+            _("Which policy people prefer, by how much, and how sure that is."),
+            policies.sections,
+            Report.Subject.POLICIES,
         ),
         Dashboard(
             "progress",

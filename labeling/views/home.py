@@ -9,6 +9,7 @@ from labeling.access import campaigns_for, manages_campaigns
 from labeling.models import Campaign, Membership
 from labeling.requests import SignedIn
 from labeling.selectors.campaigns import campaigns_with_work, progress
+from labeling.selectors.reviews import to_review
 from labeling.views.work import answered_today
 
 SHOWN = 6
@@ -22,6 +23,7 @@ def home(request: SignedIn) -> HttpResponse:
         "to_label": campaigns_with_work(request.user),
         "today": answered_today(request.user),
         "manages": manages_campaigns(request.user),
+        "to_review": to_review(request.user),
     }
     if context["manages"]:
         managed = campaigns_for(request.user, Membership.Role.MANAGER)

@@ -15,7 +15,7 @@ from labeling.access import campaign_for
 from labeling.forms import GoldFileForm, GoldForm, HoldForm
 from labeling.models import Campaign, GoldQuestion, Hold, Membership, User
 from labeling.requests import SignedIn
-from labeling.selectors.quality import gold_answers, labelers_quality
+from labeling.selectors.quality import labelers_quality, question_shares
 from labeling.services.gold import add_gold, import_gold, retire_gold
 from labeling.services.holds import let_in, lift_hold, place_hold
 
@@ -158,14 +158,8 @@ def page(
 
 def questions(campaign: Campaign) -> list[tuple[GoldQuestion, statistics.Share | None]]:
     """Each question with how often it was answered right, newest first."""
-    answers: dict[int, list[bool]] = {}
-    for _labeler, gold, right in gold_answers(campaign, GoldQuestion.Kind.values):
-        answers.setdefault(gold.pk, []).append(right)
+    shares = question_shares(campaign)
     asked = GoldQuestion.objects.filter(comparison__campaign=campaign).select_related(
         "comparison__prompt"
     )
-    return [
-        (gold, statistics.share(sum(right), len(right)))
-        for gold in asked.order_by("-id")
-        for right in [answers.get(gold.pk, [])]
-    ]
+    return [(gold, shares.get(gold.pk)) for gold in asked.order_by("-id")]

@@ -6,7 +6,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -14,11 +15,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import campaign_for
-from labeling.forms import ExportForm, ImportForm, KindsForm
-from labeling.models import Membership
+from labeling.forms import ExportForm, ImportForm, SnapshotForm
+from labeling.models import Membership, Snapshot, SnapshotOrder
 from labeling.requests import SignedIn
+from labeling.selectors.snapshot_orders import last_order
 from labeling.services.annotated_imports import import_judgments
 from labeling.services.exports import jsonl_lines, note_export, preference_rows, write_parquet
+from labeling.services.snapshot_orders import order_snapshot
 from labeling.services.snapshots import take_snapshot
 
 MANAGER = Membership.Role.MANAGER
@@ -27,25 +30,44 @@ MANAGER = Membership.Role.MANAGER
 @login_required
 @require_POST
 def snapshot(request: SignedIn, pk: int) -> HttpResponse:
-    """Freeze the answers that stand now."""
+    """Freeze the answers that stand now; where judges are estimated first, a worker does it."""
     campaign = campaign_for(request.user, pk, MANAGER)
-    form = KindsForm(request.POST)
-    form.full_clean()  # switches only: nothing in it can be wrong
+    form = SnapshotForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose how answers become labels."))
+        return redirect("labeling:campaign", campaign.pk)
+    method = form.cleaned_data["method"]
     try:
-        taken = take_snapshot(campaign=campaign, kinds=form.kinds(), by=request.user)
+        if method == SnapshotOrder.Method.SHARES:
+            taken = take_snapshot(campaign=campaign, kinds=form.kinds(), by=request.user)
+            messages.success(request, _taken(taken))
+        else:
+            order_snapshot(campaign=campaign, kinds=form.kinds(), method=method, by=request.user)
     except errors.Refused as refusal:
         messages.error(request, str(refusal))
-    else:
-        messages.success(
-            request,
-            _("Snapshot %(name)s: %(train)d pairs to train on, %(test)d to test with.")
-            % {
-                "name": taken.digest[:8],
-                "train": taken.train_pairs,
-                "test": taken.test_pairs,
-            },
-        )
-    return redirect("labeling:campaign", campaign.pk)
+    return redirect(f"{reverse('labeling:campaign', args=[campaign.pk])}#snapshots")
+
+
+def _taken(snapshot: Snapshot) -> str:
+    return _("Snapshot %(name)s: %(train)d pairs to train on, %(test)d to test with.") % {
+        "name": snapshot.digest[:8],
+        "train": snapshot.train_pairs,
+        "test": snapshot.test_pairs,
+    }
+
+
+@login_required
+@require_safe
+def snapshot_state(request: SignedIn, pk: int) -> HttpResponse:
+    """How a snapshot that a worker makes goes on; once it has ended, the whole page."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    order = last_order(campaign)
+    response = render(
+        request, "labeling/campaign.html#order", {"campaign": campaign, "order": order}
+    )
+    if order is None or not order.under_way:
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @login_required

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling import artifacts
+from labeling.models import Comparison
 from labeling.statistics import PairedDifference, paired_difference
 from rewardmodel.models import RewardModel
+
+SURE = 0.75  # of a label: from here on people are taken to be sure of it
 
 
 def predictions(run: RewardModel) -> dict[int, dict[str, Any]]:
@@ -102,6 +105,32 @@ def _verdicts(
         if before["chosen"] != row["chosen"]:  # people have changed their mind since
             lead = -lead
         yield row["scores"][0] > row["scores"][1], lead > 0
+
+
+def surprises(run: RewardModel) -> list[tuple[int, float, dict[str, Any]]]:
+    """Held-out pairs on which a model contradicts people who were sure.
+
+    Returns:
+        (comparison, how far its score of the response that people rejected is ahead, details).
+    """
+    said = predictions(run)
+    found = {
+        pk: row["scores"][1] - row["scores"][0]
+        for pk, row in said.items()
+        if row["preference"] >= SURE and row["scores"][1] > row["scores"][0]
+    }
+    firsts = Comparison.objects.filter(pk__in=found, campaign=run.snapshot.campaign_id)
+    return [
+        (
+            pk,
+            found[pk],
+            {
+                "reward_model": run.pk,
+                "prefers_first": digest(first) != said[pk]["chosen"],
+            },
+        )
+        for pk, first in firsts.values_list("pk", "first__text")
+    ]
 
 
 def comparable(run: RewardModel) -> list[RewardModel]:

@@ -2,16 +2,28 @@
 
 import random
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from labeling.models import Assignment, Campaign, Judgment, Membership, Report, Response
+from labeling.models import (
+    Assignment,
+    Campaign,
+    GoldQuestion,
+    Judgment,
+    Membership,
+    Report,
+    Response,
+)
 from labeling.selectors.bias import bias_figures
 from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
+from labeling.services.gold import add_gold
 from labeling.services.reports import compute
-from tests.cast import ask, person
+from tests.cast import ask, group, judge, person, rank
+from tests.labeling.test_annotated_imports import entry, listed, load
 
 PAIRS = 120
 SKILL = {"ann": 0.7, "ben": 0.7, "cleo": 0.6, "lefty": 0.5, "speeder": 0.6, "copier": 0.6}
@@ -108,3 +120,80 @@ def test_a_campaign_without_judgments_has_an_empty_report(campaign, client, caro
     client.force_login(carol)
     address = reverse("labeling:dashboard", args=[campaign.pk, "labelers"])
     assert client.get(address).status_code == 200
+
+
+@pytest.fixture
+def asked(campaign, alice, bob):
+    """Both answered 25 questions with a known answer, in two weeks: bob mostly wrong, and worse."""
+    for number in range(25):
+        add_gold(
+            campaign=campaign, messages=[{"role": "user", "content": f"Question {number}?"}],
+            first="Right.", second="Wrong.", right="first", kind="silent", explanation="", by=None,
+        )  # fmt: skip
+    campaign.gold_share = 1.0
+    now = timezone.now()
+    for number in range(25):
+        then = now - timedelta(days=14 if number < 12 else 0)
+        judge(alice, campaign, -1, now=then)
+        judge(bob, campaign, -1 if number < 8 else 1, now=then)
+    return campaign, alice, bob
+
+
+def test_agreement_with_gold_is_beside_that_of_the_others_and_alarms(asked):
+    campaign, alice, bob = asked
+    found = bias_figures(campaign, "person")["gold"]
+    assert found[f"u{alice.pk}"]["value"] == 1.0
+    assert found[f"u{bob.pk}"]["value"] == pytest.approx(8 / 25)
+    assert (found[f"u{alice.pk}"]["alarm"], found[f"u{bob.pk}"]["alarm"]) == (False, True)
+
+
+def test_agreement_with_gold_is_told_by_week(asked):
+    campaign, _, bob = asked
+    weeks = bias_figures(campaign, "person")["gold_weeks"]
+    assert [(right, n) for _, who, right, n in weeks if who == f"u{bob.pk}"] == [(8, 12), (0, 13)]
+
+
+def test_a_retired_question_says_nothing_about_anybody(asked):
+    campaign, *_ = asked
+    GoldQuestion.objects.update(retired_at=timezone.now())
+    assert bias_figures(campaign, "person")["gold"] == {}
+
+
+def test_answers_to_gold_are_no_answers_to_the_campaigns_question(asked):
+    campaign, *_ = asked
+    assert bias_figures(campaign, "person")["answers"] == {}
+
+
+def test_the_page_draws_gold_over_time(asked, client, carol):
+    campaign, _, bob = asked
+    report = Report.objects.create(campaign=campaign, subject="labelers", judges="person")
+    compute(report)
+    client.force_login(carol)
+    shown = client.get(reverse("labeling:dashboard", args=[campaign.pk, "labelers"])).text
+    assert "Agreement with gold over time" in shown
+    assert "misses gold" in shown
+    table = reverse("labeling:dashboard_table", args=[campaign.pk, "labelers", "gold-weeks"])
+    assert f"{bob.username},8,12" in client.get(table).getvalue().decode()
+
+
+def test_whoever_tosses_a_coin_is_told_from_those_who_look(campaign, policy):
+    Campaign.objects.filter(pk=campaign.pk).update(overlap=4)
+    campaign.refresh_from_db()
+    people = [person(name) for name in ("ann", "ben", "cleo", "coin")]
+    add_members(campaign=campaign, users=people, role=Membership.Role.LABELER)
+    chance = random.Random(3)
+    rows = []
+    for number in range(150):
+        truth = chance.choice([1, 2])
+        looked = [truth if chance.random() < 0.9 else 3 - truth for _ in range(3)]
+        rows.append(entry(number, [*looked, chance.choice([1, 2])]))
+    load(campaign, listed(rows))
+    found = {who[-1]: measure for who, measure in bias_figures(campaign, "person")["skill"].items()}
+    assert [found[n]["alarm"] for n in "1234"] == [False, False, False, True]
+    assert found["4"]["high"] < found["1"]["low"]
+
+
+def test_a_ranking_is_one_answer_and_not_one_a_pair(ranked, policy, alice, bob):
+    group(ranked, policy, "Which?", ["A.", "B.", "C.", "D."])
+    rank(alice, ranked, [1, 2, 3, 4])
+    assert bias_figures(ranked, "person")["answers"] == {f"u{alice.pk}": 1}

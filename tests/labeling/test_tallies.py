@@ -15,7 +15,8 @@ from labeling.selectors.judgments import standing_answers_of
 from labeling.services.campaigns import add_members
 from labeling.services.corrections import change_answer, retract_answer
 from labeling.services.judgments import Answer
-from tests.cast import imported_judgment, judge, person
+from labeling.services.withdrawals import withdraw
+from tests.cast import group, imported_judgment, judge, person, rank
 
 TRUTH = """
 SELECT campaign_id, judge_kind, labeler_id, day, answers, round(seconds::numeric, 6), cost
@@ -60,6 +61,41 @@ def test_tallies_stay_what_the_judgments_say_through_answers_changes_and_retract
         standing_answers_of(alice).count() + standing_answers_of(bob).count()
     )
     assert all(tally.cost % Decimal("0.25") == 0 for tally in whole)
+
+
+def test_what_is_withdrawn_is_no_answer_any_more_and_was_paid_all_the_same(
+    campaign, fill, alice, bob
+):
+    Campaign.objects.filter(pk=campaign.pk).update(overlap=2, price=Decimal("0.25"))
+    campaign.refresh_from_db()
+    fill(campaign, 3)
+    for _ in range(3):
+        judge(alice, campaign)
+    judge(bob, campaign)
+    newest = standing_answers_of(alice).first()
+    change_answer(
+        judgment=newest, labeler=alice, answer=Answer(preference=2), client_key=uuid.uuid4(),
+        seconds=1.0, now=timezone.now(),
+    )  # fmt: skip
+    withdraw(labeler=alice, now=timezone.now())
+    judge(bob, campaign)
+    tallies = Tally.objects.filter(campaign=campaign).values_list("labeler", "answers", "cost")
+    assert sorted(tallies) == [(alice.pk, 0, Decimal("0.75")), (bob.pk, 2, Decimal("0.50"))]
+    assert rows("labeling_tally") == rows("labeling_tally_truth")
+
+
+def test_a_ranking_is_one_answer_and_checks_of_the_labeler_are_none(ranked, policy, alice, client):
+    group(ranked, policy, "Which is best?", ["A.", "B.", "C.", "D."])
+    rank(alice, ranked, [1, 2, 3, 3])
+    assert Tally.objects.get().answers == 1
+    Campaign.objects.filter(pk=ranked.pk).update(
+        repeat_share=1.0, repeat_after_days=0, price=Decimal("0.10")
+    )
+    ranked.refresh_from_db()
+    rank(alice, ranked, [1, 2, 3, 3])
+    tally = Tally.objects.get()
+    assert (tally.answers, tally.seconds, tally.cost) == (1, 18.0, Decimal("0.10"))
+    assert rows("labeling_tally") == rows("labeling_tally_truth")
 
 
 def test_rebuilding_changes_nothing(campaign, fill, alice, policy):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import uuid
 import zipfile
 
 import pytest
@@ -11,15 +12,20 @@ from django.utils import timezone
 
 from labeling import errors
 from labeling.models import (
+    Assignment,
     AuditEvent,
+    Campaign,
     Judgment,
     Membership,
     Policy,
     Tombstone,
     Withdrawal,
 )
+from labeling.selectors.campaigns import progress
 from labeling.selectors.demonstrations import current_demonstrations
 from labeling.selectors.judgments import current_judgments
+from labeling.services.assignments import claim_next
+from labeling.services.corrections import retract_answer
 from labeling.services.exports import preference_rows
 from labeling.services.snapshots import take_snapshot
 from labeling.services.tokens import make_token
@@ -27,7 +33,7 @@ from labeling.services.withdrawals import withdraw
 from rewardmodel.models import RewardModel
 from rlhf.models import PolicyRun
 from rlhf.selectors.withdrawals import touched_by
-from tests.cast import judge, write
+from tests.cast import group, judge, rank, write
 
 NOW = timezone.now()
 
@@ -105,6 +111,60 @@ class TestWithdrawal:
         page = client.get(reverse("rlhf:withdrawals")).content.decode()
         assert snapshot.digest[:10] in page
         assert "parrot-v2" in page
+
+
+class TestOthersAreAsked:
+    def test_a_slot_stands_in_for_each_withdrawn_answer(self, judged, alice, bob):
+        before = progress(judged)
+        assert (before.wanted, before.answered) == (4, 4)
+        withdraw(labeler=alice, now=NOW)
+        after = progress(judged)
+        assert (after.wanted, after.answered) == (4, 2)
+        judge(bob, judged)
+        judge(bob, judged)
+        assert claim_next(labeler=bob, campaign=judged, now=NOW) is None
+        assert current_judgments(judged).count() == 4
+
+    def test_whoever_withdrew_is_not_asked_about_the_same_pairs_again(self, judged, alice):
+        withdraw(labeler=alice, now=NOW)
+        assert claim_next(labeler=alice, campaign=judged, now=NOW) is None
+
+    def test_sides_stay_balanced(self, judged, alice):
+        mine = Assignment.objects.filter(labeler=alice).order_by("id")
+        sides = list(mine.values_list("comparison", "first_on_left"))
+        withdraw(labeler=alice, now=NOW)
+        fresh = Assignment.objects.filter(answered_at__isnull=True).order_by("id")
+        assert list(fresh.values_list("comparison", "first_on_left")) == sides
+
+    def test_a_closed_campaign_asks_nobody(self, judged, alice):
+        Campaign.objects.filter(pk=judged.pk).update(status=Campaign.Status.CLOSED)
+        withdraw(labeler=alice, now=NOW)
+        assert not Assignment.objects.filter(answered_at__isnull=True).exists()
+        assert progress(judged).answered == 2
+
+    def test_a_withdrawn_answer_is_never_changed(self, judged, alice):
+        judgment = Judgment.objects.filter(labeler=alice).first()
+        withdraw(labeler=alice, now=NOW)
+        with pytest.raises(errors.AnswerWithdrawn):
+            retract_answer(judgment=judgment, labeler=alice, client_key=uuid.uuid4(), now=NOW)
+
+    def test_the_history_marks_it_and_the_way_back_leads_past_it(self, client, judged, alice):
+        withdraw(labeler=alice, now=NOW)
+        client.force_login(alice)
+        page = client.get(reverse("labeling:history")).text
+        assert page.count('<span class="badge plain">withdrawn</span>') == 2
+        assert "/label/judgments/" not in page
+        back = client.get(reverse("labeling:last_answer", args=[judged.pk]), follow=True).text
+        assert "no answer in this campaign yet" in back
+
+    def test_a_ranking_counts_as_one_answer_on_the_page(self, client, ranked, policy, alice):
+        group(ranked, policy, "Which?", ["A.", "B.", "C."])
+        rank(alice, ranked, [1, 2, 3])
+        client.force_login(alice)
+        assert "1 stored answers" in client.get(reverse("labeling:withdraw")).text
+        withdraw(labeler=alice, now=NOW)
+        fresh = Assignment.objects.get(answered_at__isnull=True)
+        assert sorted(fresh.shown_order) == [0, 1, 2]
 
 
 class TestThePages:

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -18,14 +19,17 @@ from labeling.models import (
     Policy,
     Report,
     Response,
+    ReviewItem,
     Snapshot,
     User,
 )
 from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
 from labeling.services.gold import add_gold
+from labeling.services.judgments import Answer
 from labeling.services.prompts import store_prompts
 from labeling.services.reports import FIGURES, compute
+from labeling.services.reviews import decide, note_surprises
 from rewardmodel.models import RewardModel, RewardModelMetric
 from rlhf.models import PolicyRun, PolicyRunMetric, Promotion, ResponseRequest, Round
 from tests.cast import judge, person
@@ -82,9 +86,7 @@ def set_scene() -> Scene:
     )
     campaign.save(update_fields=["guidelines"])
     for subject in FIGURES:
-        report = Report.objects.create(campaign=campaign, subject=subject, judges="person")
-        assert report.claim(now)
-        compute(report)
+        _report(campaign, subject, now)
     _requests(campaign, parent)
 
     snapshot = Snapshot.objects.create(
@@ -102,6 +104,7 @@ def set_scene() -> Scene:
     _pairs(duel, child, parent)
     for _ in range(11):
         judge(labeler, duel, chance.choice([-2, -1, 1]), now=now)
+    _report(duel, "policies", now)
     going = Round.objects.create(
         campaign=campaign,
         number=1,
@@ -126,6 +129,31 @@ def set_scene() -> Scene:
         writing=writing,
         kinds=kinds,
     )
+
+
+def _report(campaign: Campaign, subject: str, now: Any) -> None:
+    report = Report.objects.create(campaign=campaign, subject=subject, judges="person")
+    assert report.claim(now)
+    compute(report)
+
+
+def reviews(scene: Scene) -> tuple[ReviewItem, ReviewItem]:
+    """A pair that waits for a decision, and one that has it."""
+    waiting, decided = ReviewItem.objects.filter(campaign=scene.campaign, reason="disagreement")[:2]
+    note_surprises(
+        scene.campaign,
+        [(decided.comparison_id, 1.42, {"reward_model": 1, "prefers_first": True})],
+    )
+    decide(
+        item=decided,
+        reviewer=scene.manager,
+        answer=Answer(preference=-2, rationale="The other one invents a source."),
+        client_key=uuid.uuid4(),
+        seconds=21.0,
+        now=timezone.now(),
+    )
+    decided.refresh_from_db()
+    return waiting, decided
 
 
 def _campaign(name: str, manager: User, labelers: list[User], **more: Any) -> Campaign:

@@ -17,7 +17,7 @@ from rlhf.models import PolicyRun, ResponseRequest, Round, SFTRun
 from rlhf.services.rounds import begin_round
 from tests.cast import PASSWORD, ask, judge
 from tests.pages.judge_scene import held_out, leave_behind, rival
-from tests.pages.scene import Scene, set_scene, unfinished
+from tests.pages.scene import Scene, reviews, set_scene, unfinished
 from tests.pages.writing_scene import learning
 
 
@@ -70,7 +70,10 @@ def managers(scene: Scene) -> list[str]:
         reverse("labeling:guidelines_versions", args=[scene.campaign.pk]),
         *(reverse("labeling:dashboard", args=[scene.campaign.pk, name]) for name in DASHBOARDS),
         reverse("labeling:dashboard", args=[scene.duel.pk, "agreement"]),
+        reverse("labeling:dashboard", args=[scene.duel.pk, "policies"]),
         reverse("labeling:quality", args=[scene.campaign.pk]),
+        reverse("labeling:reviews", args=[scene.campaign.pk]),
+        *(reverse("labeling:review", args=[item.pk]) for item in reviews(scene)),
         reverse("rewardmodel:list"),
         reverse("rewardmodel:run", args=[scene.reward_model.pk]),
         reverse("rewardmodel:run", args=[running.pk]),

@@ -21,6 +21,7 @@ from labeling.models import (
     Judgment,
     Membership,
     PromptImage,
+    ReviewItem,
     User,
 )
 from labeling.services.assignments import claim_next
@@ -99,6 +100,12 @@ def world(db: None, settings: Any, tmp_path: Any) -> SimpleNamespace:
         written=written,
         sft_run=SFTRun.objects.create(snapshot=written, parent=scene.parent),
         gold=GoldQuestion.objects.filter(comparison__campaign=campaign).first(),
+        review_item=ReviewItem.objects.create(
+            campaign=campaign,
+            comparison=campaign.comparisons.first(),
+            reason="flagged",
+            weight=1,
+        ),
         hold=Hold.objects.create(
             campaign=campaign, labeler=reviewer, kind="quarantine", reason="Too quick."
         ),

@@ -1,0 +1,180 @@
+"""The reviewers' queue: what waits, one pair at a time, and what is known once it is decided."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling import errors
+from labeling.access import campaign_for, review_item_for
+from labeling.forms import JudgmentForm
+from labeling.models import Assignment, Campaign, Judgment, Membership, Report, ReviewItem
+from labeling.requests import SignedIn
+from labeling.selectors.reports import latest_report, newest_request
+from labeling.selectors.reviews import counts_by_reason, other_answers, waiting
+from labeling.services.reports import request_report
+from labeling.services.reviews import check_reviewable, decide, dismiss, side_shown
+
+REVIEWER = Membership.Role.REVIEWER
+PEOPLE = Judgment.JudgeKind.PERSON
+SHOWN = 30
+
+
+@login_required
+@require_safe
+def queue(request: SignedIn, pk: int) -> HttpResponse:
+    """What waits for a decision, by reason, what matters most first."""
+    campaign = campaign_for(request.user, pk, REVIEWER)
+    reason = _reason(request)
+    items = waiting(campaign, request.user, reason).select_related("comparison__prompt")
+    reasons = counts_by_reason(campaign, request.user)
+    context = {
+        **_standing(campaign),
+        "report": latest_report(campaign, Report.Subject.REVIEW, PEOPLE),
+        "reason": reason,
+        "reasons": reasons,
+        "total": sum(count for _value, _words, count in reasons),
+        "items": items[:SHOWN],
+    }
+    return render(request, "labeling/reviews.html", context)
+
+
+@login_required
+@require_POST
+def search(request: SignedIn, pk: int) -> HttpResponse:
+    """Look for pairs worth a review, in the background."""
+    campaign = campaign_for(request.user, pk, REVIEWER)
+    request_report(campaign=campaign, subject=Report.Subject.REVIEW, judges=PEOPLE, by=request.user)
+    return redirect("labeling:reviews", campaign.pk)
+
+
+@login_required
+@require_safe
+def live(request: SignedIn, pk: int) -> HttpResponse:
+    """How the search goes on; once it has ended, the whole page."""
+    context = _standing(campaign_for(request.user, pk, REVIEWER))
+    response = render(request, "labeling/reviews.html#state", context)
+    if context["wanted"] is None or not context["wanted"].under_way:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "POST"])
+def review(request: SignedIn, pk: int) -> HttpResponse:
+    """One pair to decide; once it is decided, what the others and the reward model said."""
+    item = review_item_for(request.user, pk)
+    campaign = item.campaign
+    if item.closed_at is not None and request.method == "GET":
+        return render(request, "labeling/reviewed.html", _known(item, request))
+    assignment = Assignment(
+        comparison=item.comparison, first_on_left=side_shown(item, request.user)
+    )
+    form = JudgmentForm(request.POST or None, campaign=campaign)
+    status = 200
+    try:
+        check_reviewable(item, request.user)
+        if form.is_valid():
+            decide(
+                item=item,
+                reviewer=request.user,
+                answer=form.judgment(assignment),
+                client_key=form.cleaned_data["client_key"],
+                seconds=form.cleaned_data["seconds"],
+                now=timezone.now(),
+            )
+            return redirect(f"{reverse('labeling:review', args=[item.pk])}?{_query(request)}")
+    except errors.OwnPair as refusal:
+        messages.error(request, str(refusal))
+        return redirect("labeling:reviews", campaign.pk)
+    except errors.AlreadyReviewed:
+        return redirect(f"{reverse('labeling:review', args=[item.pk])}?{_query(request)}")
+    except errors.Refused as refusal:
+        form.add_error(None, str(refusal))
+    if form.is_bound:
+        status = 422
+    context = {
+        "campaign": campaign,
+        "item": item,
+        "assignment": assignment,
+        "form": form,
+        "reason": _reason(request),
+        "left_to_do": waiting(campaign, request.user, _reason(request)).count(),
+    }
+    return render(request, "labeling/review.html", context, status=status)
+
+
+@login_required
+@require_POST
+def leave(request: SignedIn, pk: int) -> HttpResponse:
+    """Dismiss an item without a decision."""
+    item = review_item_for(request.user, pk)
+    try:
+        dismiss(item=item, by=request.user, now=timezone.now())
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("Dismissed; the pair keeps the label that its votes give it."))
+    return redirect(_next(request, item))
+
+
+def _standing(campaign: Campaign) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "wanted": newest_request(campaign, Report.Subject.REVIEW, PEOPLE),
+    }
+
+
+def _reason(request: SignedIn) -> str:
+    asked = request.GET.get("reason", "")
+    return asked if asked in ReviewItem.Reason.values else ""
+
+
+def _query(request: SignedIn) -> str:
+    reason = _reason(request)
+    return f"reason={reason}" if reason else ""
+
+
+def _next(request: SignedIn, item: ReviewItem) -> str:
+    """Where the next item is, or the queue when there is none."""
+    following = waiting(item.campaign, request.user, _reason(request)).first()
+    if following is None:
+        return reverse("labeling:reviews", args=[item.campaign_id])
+    return f"{reverse('labeling:review', args=[following.pk])}?{_query(request)}"
+
+
+def _known(item: ReviewItem, request: SignedIn) -> dict[str, Any]:
+    """All answers in the words of the screen, and what else was known of the pair."""
+    first_on_left = side_shown(item, request.user)
+    surprise = item.comparison.review_items.filter(reason=ReviewItem.Reason.SURPRISE).first()
+    return {
+        "campaign": item.campaign,
+        "item": item,
+        "assignment": Assignment(comparison=item.comparison, first_on_left=first_on_left),
+        "reason": _reason(request),
+        "answers": [(answer, _in_words(answer, first_on_left)) for answer in other_answers(item)],
+        "surprise": surprise,
+        "model_prefers_left": surprise is not None
+        and surprise.details.get("prefers_first") == first_on_left,
+        "next": _next(request, item),
+        "more": waiting(item.campaign, request.user, _reason(request)).count(),
+    }
+
+
+def _in_words(answer: Judgment, first_on_left: bool) -> str:
+    if answer.equal:
+        return str(Judgment.Equal(answer.equal).label)
+    left = (answer.preference < 0) == first_on_left
+    side = _("left") if left else _("right")
+    return _("%(side)s is better, strength %(strength)d") % {
+        "side": side,
+        "strength": abs(answer.preference),
+    }
