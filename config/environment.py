@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +32,13 @@ def without_password(url: str) -> str:
     return re.sub(r"://[^@/]*@", "://***@", url)
 
 
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def read_flag(environment: Environment, name: str, default: bool) -> bool:
     value = environment.get(name, "").strip()
     if not value:
@@ -38,6 +46,13 @@ def read_flag(environment: Environment, name: str, default: bool) -> bool:
     if value.lower() not in YES | NO:
         raise refuse(name, value, "true or false")
     return value.lower() in YES
+
+
+def read_count(environment: Environment, name: str, default: int) -> int:
+    value = environment.get(name, "").strip() or str(default)
+    if not value.isascii() or not value.isdigit():
+        raise refuse(name, value, "a whole number, 0 or more")
+    return int(value)
 
 
 def read_list(environment: Environment, name: str, default: list[str]) -> list[str]:

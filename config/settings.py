@@ -7,7 +7,6 @@ finds them; a real environment variable always wins.
 
 import os
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,8 +21,10 @@ from config import catalogs, embedded
 from config.environment import (
     BROKER_SCHEMES,
     DATABASE_SCHEMES,
+    is_loopback,
     read_address,
     read_artifacts,
+    read_count,
     read_flag,
     read_folder,
     read_list,
@@ -34,6 +35,8 @@ from config.environment import (
     read_url,
     without_password,
 )
+from config.mail import read_mail
+from config.openid import read_providers
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = read_folder(os.environ, "ACCORD_VAR", ROOT / "var")
@@ -48,14 +51,6 @@ DEBUG = read_flag(ENVIRONMENT, "DEBUG", default=False)
 SECRET_KEY = read_secret_key(ENVIRONMENT, "SECRET_KEY", VAR / "secret_key")
 HTTP_HOST, HTTP_PORT = read_address(ENVIRONMENT, "HTTP_ADDRESS", "127.0.0.1:8000")
 PUBLIC_URL = read_origin(ENVIRONMENT, "PUBLIC_URL", f"http://{HTTP_HOST}:{HTTP_PORT}")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
 
 # Demo accounts have passwords that are printed, so they exist only where nobody else can reach.
 DEMO = read_flag(ENVIRONMENT, "DEMO", default=is_loopback(HTTP_HOST))
@@ -90,6 +85,11 @@ SUPERVISOR_SOCKET = Path(path) if (path := ENVIRONMENT.get("SUPERVISOR_SOCKET"))
 # Django --------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "allauth",  # before our own: labeling/admin.py takes its tables out of the engine room
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "labeling",
     "rewardmodel",
     "rlhf",
@@ -118,6 +118,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "labeling.second_factor.SecondFactorMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -160,9 +162,15 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "login"
+# What every web process has to know at once: attempts to sign in (docs/decisions/0017).
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "shared_cache",
+        # Past this many, old entries make room: more than an attacker writes in five minutes.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -225,6 +233,61 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # bytes of one form; files are streamed to disk
+
+# Mail ----------------------------------------------------------------------------------------
+
+MAIL = read_mail(ENVIRONMENT, "MAIL_URL")
+MAIL_IS_SENT = MAIL.is_sent
+EMAIL_BACKEND = MAIL.backend
+EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.user, MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL.starts_tls, MAIL.is_tls
+EMAIL_TIMEOUT = 10  # seconds; a page must not hang on a mail server that is down
+DEFAULT_FROM_EMAIL = ENVIRONMENT.get("MAIL_FROM", "").strip() or f"Accord <accord@{PUBLIC_HOST}>"
+
+# Signing in: django-allauth, as labeling/adapters.py has it ------------------------------------
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+REQUIRE_TOTP = read_flag(ENVIRONMENT, "REQUIRE_TOTP", default=False)
+ALLAUTH_TRUSTED_PROXY_COUNT = read_count(ENVIRONMENT, "TRUSTED_PROXIES", default=int(HTTPS))
+
+ACCOUNT_ADAPTER = "labeling.adapters.Accounts"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True  # for SESSION_COOKIE_AGE
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before a way to sign in changes
+ACCOUNT_RATE_LIMITS = {
+    "login": None,  # successes are not counted: many people may share one address
+    "login_failed": "30/m/ip,5/5m/key",  # the key: an account, for its password and for its codes
+}
+ACCOUNT_FORMS = {
+    "login": "labeling.forms.sign_in.SignInForm",
+    "reauthenticate": "labeling.forms.sign_in.ConfirmForm",
+    "change_password": "labeling.forms.sign_in.PasswordChangeForm",
+    "set_password": "labeling.forms.sign_in.PasswordSetForm",
+    "reset_password": "labeling.forms.sign_in.ForgottenPasswordForm",
+    "reset_password_from_key": "labeling.forms.sign_in.NewPasswordForm",
+}
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # strangers get no mail
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+OPENID_PROVIDERS = read_providers(ENVIRONMENT, "OPENID_PROVIDERS")
+SOCIALACCOUNT_ADAPTER = "labeling.adapters.Identities"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"APPS": [provider.app() for provider in OPENID_PROVIDERS.values()]}
+}
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+MFA_ADAPTER = "labeling.adapters.SecondFactors"
+MFA_TOTP_ISSUER = "Accord"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # accounts come from invitations, not from addresses
+MFA_FORMS = {
+    "authenticate": "labeling.forms.sign_in.CodeForm",
+    "reauthenticate": "labeling.forms.sign_in.ConfirmCodeForm",
+    "activate_totp": "labeling.forms.sign_in.TurnOnForm",
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

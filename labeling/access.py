@@ -1,5 +1,7 @@
 """The only way a view gets an object for a user. What a user may not see does not exist: 404."""
 
+from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
@@ -148,6 +150,18 @@ def audit_events_for(user: User) -> QuerySet[AuditEvent]:
 def manages_campaigns(user: User) -> bool:
     """Whether the manager's pages concern this user at all."""
     return user.steers_training or user.memberships.filter(role=Membership.Role.MANAGER).exists()
+
+
+def must_have_second_factor(user: User) -> bool:
+    """Whether this installation asks more than a password of somebody who may do so much."""
+    return settings.REQUIRE_TOTP and (user.is_staff or manages_campaigns(user))
+
+
+def lacks_second_factor(user: User) -> bool:
+    return (
+        must_have_second_factor(user)
+        and not Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
+    )
 
 
 def require_engineer(user: User) -> None:

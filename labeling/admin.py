@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
@@ -109,6 +112,38 @@ class AccordUserAdmin(Audited, UserAdmin):
         *(UserAdmin.fieldsets or ()),
         ("Accord", {"fields": ["kind", "is_engineer", "language"]}),
     ]
+
+
+# Providers come from the environment, addresses are a column of the accounts, tokens are not kept;
+# and what a way to sign in is made of, nobody edits.
+admin.site.unregister([EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken])
+
+
+class SignInMethodAdmin(Audited):
+    """An administrator can only delete one, as when the phone with a second factor is lost."""
+
+    list_select_related = ["user"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(SignInMethodAdmin):
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    search_fields = ["user__username"]
+    exclude = ["data"]
+
+
+@admin.register(SocialAccount)
+class SocialAccountAdmin(SignInMethodAdmin):
+    list_display = ["user", "provider", "uid", "date_joined", "last_login"]
+    list_filter = ["provider"]
+    search_fields = ["user__username", "uid"]
 
 
 class CampaignPolicyInline(admin.TabularInline):

@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class LabelingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "labeling"
+
+    def ready(self) -> None:
+        from labeling.services import sign_in_methods  # noqa: F401, its receivers listen from here on

@@ -180,6 +180,22 @@ class AlreadyMember(Refused):
     """You take part in this campaign already; the invitation stays good for somebody else."""
 
 
+class NotInvited(Refused):
+    """Nobody has invited you yet; ask whoever runs your campaign for an invitation."""
+
+
+class AddressUnverified(NotInvited):
+    """Your provider does not say that your e-mail address is yours; ask for an invitation link."""
+
+
+class AccountExists(Refused):
+    """An account here has your e-mail address: sign in to it first, then add this way to it."""
+
+
+class LastWayIn(Refused):
+    """You sign in by nothing else; set a password first, then remove this."""
+
+
 class NothingToWithdraw(Refused):
     """There is nothing of yours that is still used, so there is nothing to withdraw."""
 

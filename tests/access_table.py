@@ -69,7 +69,32 @@ def its(name: str) -> Callable[[Any], dict[str, Any]]:
 
 TABLE: dict[str, Row] = {
     "login": Row(ANYONE),
+    "account_login": Row(ANYONE),
     "logout": Row(ANYONE, "POST"),
+    "account_inactive": Row(ANYONE),
+    "account_reauthenticate": Row(SIGNED_IN),
+    "account_change_password": Row(SIGNED_IN),
+    "account_set_password": Row(SIGNED_IN),
+    "account_reset_password": Row(ANYONE),
+    "account_reset_password_done": Row(ANYONE),
+    "account_reset_password_from_key": Row(  # the link says that it is not good, or not any more
+        ANYONE, "GET", lambda world: {"uidb36": "1", "key": "none"}
+    ),
+    "account_reset_password_from_key_done": Row(ANYONE),
+    "mfa_authenticate": Row(ANYONE),  # who has shown no password before is led to the sign-in
+    "mfa_reauthenticate": Row(SIGNED_IN),
+    "mfa_index": Row(SIGNED_IN),
+    "mfa_activate_totp": Row(SIGNED_IN),
+    # Nobody in this world has a second factor, or recovery codes.
+    "mfa_deactivate_totp": Row(frozenset()),
+    "mfa_view_recovery_codes": Row(frozenset()),
+    # No provider is set up in this world.
+    "openid_connect_login": Row(frozenset(), "POST", lambda world: {"provider_id": "none"}),
+    "openid_connect_callback": Row(frozenset(), "GET", lambda world: {"provider_id": "none"}),
+    "socialaccount_login_cancelled": Row(ANYONE),
+    "remove_identity": Row(SIGNED_IN, "POST", its("identity")),  # after the password, and one's own
+    "mfa_generate_recovery_codes": Row(SIGNED_IN),
+    "mfa_download_recovery_codes": Row(frozenset()),
     "health": Row(ENGINEERS),
     "healthz": Row(ANYONE),
     "api:schema": Row(ANYONE),

@@ -31,7 +31,7 @@ def _quick_passwords() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-pytest_plugins = ["tests.cast"]
+pytest_plugins = ["tests.cast", "tests.authenticator_app", "tests.openid_provider"]
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ os.environ["BROKER_URL"] = "redis://127.0.0.1:9/0"
 os.environ["HF_HUB_OFFLINE"] = "1"
 for name in ("DEBUG", "ALLOWED_HOSTS", "HTTP_ADDRESS", "PUBLIC_URL", "MODEL", "ARTIFACTS_URL"):
     os.environ.pop(name, None)
+for name in ("MAIL_URL", "MAIL_FROM", "OPENID_PROVIDERS", "REQUIRE_TOTP", "TRUSTED_PROXIES"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,11 @@ def server() -> Iterator[tuple[str, object]]:
         os.environ["DATABASE_URL"] = embedded.database_url(Path(folder) / "postgres")
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
         os.environ["SECRET_KEY"] = "the screens show made-up data and nothing else"  # noqa: S105
+        os.environ["MAIL_URL"] = "console:"
+        os.environ["OPENID_PROVIDERS"] = "company"
+        os.environ["OPENID_COMPANY_URL"] = "https://login.example.org"
+        os.environ["OPENID_COMPANY_CLIENT_ID"] = "accord"
+        os.environ["OPENID_COMPANY_CLIENT_SECRET"] = "none"  # noqa: S105
         os.environ["BROKER_URL"] = "redis://127.0.0.1:9/0"
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright runs a loop in this thread
         postgres = embedded.start_postgres(Path(folder) / "postgres")
@@ -80,6 +85,9 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
     waiting, decided = reviews(scene)
     return {
         "login": ("", "/accounts/login/"),
+        "forgotten-password": ("", "/accounts/password/forgotten/"),
+        "ways-to-sign-in": ("lea", "/accounts/methods/"),
+        "second-factor": ("lea", "/accounts/methods/app/"),
         "home": ("erik", "/"),
         "label": ("lea", f"/label/{scene.campaign.pk}/"),
         "history": ("lea", "/label/history/"),
@@ -128,6 +136,8 @@ def sign_in(page: Page, address: str, who: str) -> None:
 
 
 def take(browser: Browser, address: str, wanted: dict[str, tuple[str, str]]) -> None:
+    from tests.cast import PASSWORD
+
     for theme in THEMES:
         for width, height in WIDTHS.items():
             signed_in: dict[str, object] = {}
@@ -145,6 +155,10 @@ def take(browser: Browser, address: str, wanted: dict[str, tuple[str, str]]) -> 
                 page.wait_for_timeout(400)  # the parts that load themselves
                 if name == "label":
                     page.keyboard.press("ArrowLeft")
+                if name == "second-factor":
+                    page.get_by_label("Password").fill(PASSWORD)
+                    page.get_by_role("button", name="Go on").click()
+                    page.locator(".qr").wait_for()
                 if name == "write":
                     page.keyboard.press("1")
                     page.keyboard.press("Control+End")

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
@@ -24,6 +26,11 @@ class User(AbstractUser):
                 condition=Q(kind__in=["person", "simulation"]),
             ),
         ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Addresses are kept in lower case: whoever looks for one, finds it however it is typed."""
+        self.email = self.email.lower()
+        super().save(*args, **kwargs)
 
     @property
     def steers_training(self) -> bool:

@@ -1,5 +1,6 @@
 """What somebody finds behind the link of an invitation."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.db import transaction
@@ -49,7 +50,11 @@ def _make_account(request: HttpRequest, found: Invitation) -> HttpResponse:
         return render(
             request,
             "labeling/invitation.html",
-            {"invitation": found, "form": form},
+            {
+                "invitation": found,
+                "form": form,
+                "providers": settings.OPENID_PROVIDERS.values(),
+            },
             status=422 if form.is_bound else 200,
         )
     with transaction.atomic():

@@ -1,9 +1,5 @@
 """The choice of a language, by somebody who is signed in or not yet."""
 
-from typing import Any
-
-from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -28,17 +24,3 @@ def choose(request: HttpRequest) -> HttpResponse:
     response = redirect(back if safe else "/")
     languages.remember(response, language)
     return response
-
-
-class SignIn(LoginView):
-    """Django's page; a language chosen on it becomes the user's, otherwise the user's counts."""
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        response = super().form_valid(form)
-        user: Any = form.get_user()
-        chosen = self.request.session.pop(languages.CHOSEN, "")
-        if chosen:
-            keep_language(user=user, language=chosen)
-        elif languages.is_offered(user.language):
-            languages.remember(response, user.language)
-        return response

@@ -49,7 +49,18 @@ def everyones(scene: Scene) -> list[str]:
         reverse("labeling:own_data"),
         reverse("labeling:withdraw"),
         reverse("labeling:tokens"),
+        reverse("mfa_index"),
+        reverse("account_change_password"),
+        reverse("account_reauthenticate"),
     ]
+
+
+# Pages of those who are not signed in.
+STRANGERS = [
+    "/accounts/login/",
+    "/accounts/password/forgotten/",
+    "/accounts/password/forgotten/sent/",
+]
 
 
 def managers(scene: Scene) -> list[str]:
@@ -109,7 +120,7 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(page, live_server, sign_i
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.emulate_media(reduced_motion="reduce", color_scheme="light")
-    for address in ["/accounts/login/", *addresses(scene)]:
+    for address in [*STRANGERS, *addresses(scene)]:
         if address == "/":
             sign_in(scene.engineer)
         page.goto(live_server.url + address)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
@@ -124,6 +125,7 @@ def world(db: None, settings: Any, tmp_path: Any) -> SimpleNamespace:
         membership=campaign.memberships.get(user=owner),
         invitation=invitation,
         token=token_of(invitation),
+        identity=SocialAccount.objects.create(user=owner, provider="company", uid="1"),
         api_token=make_token(
             owner=owner, name="loader", scopes=["read"], days=9, now=timezone.now()
         )[0],

@@ -52,6 +52,11 @@ def settings_under(monkeypatch, tmp_path):
         ("MODEL", "just-a-name"),
         ("ARTIFACTS_URL", "nonsense://bucket"),
         ("ARTIFACTS_URL", "/a/plain/path"),
+        ("MAIL_URL", "mail.example.org"),
+        ("MAIL_URL", "smtps://"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("REQUIRE_TOTP", "of some"),
+        ("OPENID_PROVIDERS", "The Company"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(settings_under, name, value):
@@ -108,6 +113,23 @@ def test_https_in_front_makes_the_cookies_secure(settings_under):
     assert settings["CSRF_COOKIE_SECURE"]
     assert settings["SECURE_HSTS_SECONDS"] > 0
     assert "accord.example.org" in settings["ALLOWED_HOSTS"]
+
+
+def test_a_proxy_in_front_is_believed_about_the_clients_address(settings_under):
+    assert settings_under()["ALLAUTH_TRUSTED_PROXY_COUNT"] == 0
+    public = {"PUBLIC_URL": "https://accord.example.org", "DEMO": "false"}
+    assert settings_under(**public)["ALLAUTH_TRUSTED_PROXY_COUNT"] == 1
+    assert settings_under(**public, TRUSTED_PROXIES="2")["ALLAUTH_TRUSTED_PROXY_COUNT"] == 2
+
+
+def test_mail_goes_nowhere_until_it_is_said_where(settings_under):
+    assert not settings_under()["MAIL_IS_SENT"]
+    assert settings_under(MAIL_URL="console:")["MAIL_IS_SENT"]
+    settings = settings_under(MAIL_URL="smtp+tls://accord:p%40ss@mail.example.org")
+    assert (settings["EMAIL_HOST"], settings["EMAIL_PORT"]) == ("mail.example.org", 587)
+    assert (settings["EMAIL_HOST_USER"], settings["EMAIL_HOST_PASSWORD"]) == ("accord", "p@ss")
+    assert settings["EMAIL_USE_TLS"]
+    assert not settings["EMAIL_USE_SSL"]
 
 
 def test_rabbitmq_answers_by_messages_and_valkey_keeps_results(settings_under):
