@@ -3,7 +3,7 @@
 Every process holds the whole policy and knows the whole rollout, whose tensors without vocabulary
 are small. The work is shared: sampling, scoring and the passes through the networks. Losses are
 sums over a process's own tokens divided by the step's tokens everywhere, so that summed gradients
-are those of one process, whatever the lengths.
+are those of one process, whatever the lengths. What is measured and written is the first one's.
 """
 
 import os
@@ -45,6 +45,10 @@ class Crew(Protocol):
         """Whether the flag is raised anywhere."""
         ...
 
+    def told(self, item: Item) -> Item:
+        """What the first process has, for all."""
+        ...
+
 
 class Alone:
     """The only process there is."""
@@ -68,14 +72,16 @@ class Alone:
     def any(self, flag: bool) -> bool:
         return flag
 
+    def told(self, item: Item) -> Item:
+        return item
+
 
 class Together:
     """One of several processes that `accelerate launch` or `torchrun` started."""
 
     def __init__(self) -> None:
         if not distributed.is_initialized():
-            backend = "nccl" if torch.cuda.is_available() else "gloo"
-            distributed.init_process_group(backend, timeout=PATIENCE)
+            distributed.init_process_group("gloo", timeout=PATIENCE)  # all of it is on CPUs
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
 
@@ -104,6 +110,11 @@ class Together:
 
     def any(self, flag: bool) -> bool:
         return bool(self.total(torch.tensor(float(flag)))[0] > 0)
+
+    def told(self, item: Item) -> Item:
+        items = [item]
+        distributed.broadcast_object_list(items, src=0)
+        return items[0]
 
 
 ALONE = Alone()

@@ -17,8 +17,15 @@ from rewardmodel.learning.rundirectory import (
 Settings = TypeVar("Settings")
 
 
-def run_to_end(directory: RunDirectory, run: Callable[[RunDirectory], None]) -> int:
+def run_to_end(
+    directory: RunDirectory, run: Callable[[RunDirectory], None], *, writes: bool = True
+) -> int:
     """Run, or go on with, the training in a directory until its result is there.
+
+    Args:
+        directory: of the run.
+        run: the training.
+        writes: False for those processes of a shared training that only help.
 
     Returns:
         The exit code. EXIT_FAILED where `run` raised: of a ValueError, which refuses something, the
@@ -26,7 +33,7 @@ def run_to_end(directory: RunDirectory, run: Callable[[RunDirectory], None]) -> 
     """
     if directory.finished:
         return EXIT_DONE
-    directory.begin()
+    directory.begin(writes=writes)
     try:
         run(directory)
     except Stopped:

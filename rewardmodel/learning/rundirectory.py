@@ -37,13 +37,17 @@ class RunDirectory:
         self.stop_requested = False
         self._stops_at_once = False
 
-    def begin(self) -> None:
+    def begin(self, *, writes: bool = True) -> None:
         """Become the one process that writes here; only the training program calls this.
 
         Folders that a kill left half-filled are removed. SIGTERM from now on asks for a stop
         instead of killing: the loop looks at `stop_requested`.
+
+        Args:
+            writes: False for the other processes of a training that several share.
         """
-        for folder in [*self.path.glob("*.unfinished"), *self.path.glob("*/*.unfinished")]:
+        unfinished = [*self.path.glob("*.unfinished"), *self.path.glob("*/*.unfinished")]
+        for folder in unfinished if writes else []:
             shutil.rmtree(folder)
         signal.signal(signal.SIGTERM, self._ask_to_stop)
 

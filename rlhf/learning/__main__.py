@@ -1,25 +1,33 @@
 """A PPO run in a directory: python -m rlhf.learning DIRECTORY.
 
+Or by several processes: accelerate launch --num_processes 4 -m rlhf.learning DIRECTORY.
+
 Reads config.json and data.jsonl, writes metrics.jsonl, samples.jsonl, checkpoints/ and result/.
 Started again after a stop or a kill, it goes on where the newest checkpoint was made.
 """
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
-from rewardmodel.learning.processes import ALONE
+from rewardmodel.learning.events import Events
+from rewardmodel.learning.processes import ALONE, Crew, crew
 from rewardmodel.learning.program import run_to_end, say
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
+from rlhf.generation.protocol import Generated
 from rlhf.learning import evaluation
+from rlhf.learning.best import Best, Validated
 from rlhf.learning.inputs import (
     Prompts,
     Start,
+    check_it_fits,
     generator_for,
     policy_for,
     read_prompts,
@@ -29,11 +37,14 @@ from rlhf.learning.inputs import (
 )
 from rlhf.learning.learner import Learner
 from rlhf.learning.ppo import World, train
-from rlhf.learning.rollouts import PolicyGenerator, Score, generate, seeds_for
+from rlhf.learning.rollouts import Conversation, generate, seeds_for
+from rlhf.learning.samples import keep_samples
 from rlhf.learning.settings import PPOTraining
+from rlhf.learning.steering import changes
 
 LOOKED_AT = 4  # prompts whose answers are kept as the policy changes
 LOOKS = 999_979  # numbers the seeds of those answers
+VALIDATION_SAMPLES = 2  # answers to each prompt that the best policy is chosen by
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,10 +52,15 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print("Usage: python -m rlhf.learning DIRECTORY", file=sys.stderr)
         return EXIT_FAILED
-    return run_to_end(RunDirectory(Path(arguments[0])), run)
+    together = crew()
+    return run_to_end(
+        RunDirectory(Path(arguments[0])),
+        lambda directory: run(directory, together),
+        writes=together.rank == 0,
+    )
 
 
-def run(directory: RunDirectory) -> None:
+def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
     """Train from the beginning or from the newest checkpoint until the result is there.
 
     Raises:
@@ -52,112 +68,173 @@ def run(directory: RunDirectory) -> None:
         ValueError: the settings or the data can't be used; a sentence says why.
     """
     logging.disable_progress_bar()  # a log is read line by line
-    with directory.stopping_at_once():
+    first = crew.rank == 0
+    with directory.stopping_at_once(), silence(not first):
         start, config = settings(directory.config())
         tokenizer = AutoTokenizer.from_pretrained(start.model)
         prompts = read_prompts(directory, start, config, tokenizer)
-        reminder = reminder_for(directory, config, tokenizer, ALONE)
+        check_it_fits(start, config, prompts)
+        reminder = reminder_for(directory, config, tokenizer, crew)
         score = scorer_for(start, tokenizer)
         say(f"{len(prompts.train)} prompts to train on, {len(prompts.test)} to test on.")
 
         policy = policy_for(start, config)
         generator = generator_for(start, config, policy, tokenizer, prompts)
-        learner = Learner(config, policy)
+        learner = Learner(config, policy, crew)
         world = World(tokenizer, generator, score, prompts.train, reminder)
-        before = score_of_parent(directory, start, config, generator, score, prompts)
-        resume(directory, learner)
+        task = Task(directory, start, config, prompts, learner, world, Best(directory))
+        before = score_of_parent(task) if first else None
+        resume(learner, directory.newest_checkpoint())
+        learner.steer(crew.told(changes(directory)))
 
+    events = Events(directory.path, learner.update) if first else None
+    if first:
+        directory.rewind(learner.update)
     for metrics in train(config, learner, world):
-        directory.report(metrics)
-        say("Update {step} of {steps}: score {score:.3f}, KL {kl:.2f} nats.".format(**metrics))
-        last = learner.update == config.updates or learner.ended
-        if learner.update % config.samples_every == 0 or last:
-            look(directory, config, generator, prompts, learner.update)
-        stopping = directory.stop_requested
-        if learner.update % config.checkpoint_every == 0 or stopping or learner.ended:
-            with directory.checkpoint(learner.update) as folder:
-                learner.save(folder)
-        if stopping:
+        metrics["steered"] = learner.steered
+        learner.steer(crew.told(changes(directory)))
+        if events is not None:
+            tell(task, metrics, events)
+        if crew.any(directory.stop_requested):
+            if first and learner.update % config.checkpoint_every:
+                save(task)
             raise Stopped
+
+    if before is not None:
+        with directory.stopping_at_once(), learner.averaged():
+            chosen = choose(task)
+            generator.sync(policy)
+            finish(task, before, chosen)
+    crew.any(False)  # the others wait here, so that all end together
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that the process needs which measures and writes."""
+
+    directory: RunDirectory
+    start: Start
+    config: PPOTraining
+    prompts: Prompts
+    learner: Learner
+    world: World
+    best: Best
+
+
+@contextmanager
+def silence(wanted: bool) -> Iterator[None]:
+    """Say nothing inside the block: one process speaks for all."""
+    with redirect_stdout(StringIO()) if wanted else nullcontext():
+        yield
+
+
+def tell(task: Task, metrics: dict[str, float], events: Events) -> None:
+    """Write down an update, what the policy says after it, and what is needed to go on."""
+    config, learner = task.config, task.learner
+    last = learner.update == config.updates or bool(learner.ended)
+    if task.prompts.validation and (learner.update % config.validate_every == 0 or last):
+        validated = validate(task)
+        task.best.consider(validated, learner.policy)
+        metrics["validation_score"] = validated.score
+    task.directory.report(metrics)
+    events.add(metrics)
+    say("Update {step} of {steps}: score {score:.3f}, KL {kl:.2f} nats.".format(**metrics))
+    if learner.update % config.samples_every == 0 or last:
+        look(task)
+    if learner.update % config.checkpoint_every == 0 or learner.ended:
+        save(task)
     if learner.ended:
         say(f"Ended before its last update. {learner.ended}")
 
-    with directory.stopping_at_once(), learner.averaged():
-        generator.sync(policy)
-        finish(directory, start, config, learner, world, prompts, before)
+
+def save(task: Task) -> None:
+    """Write down all that the next update needs."""
+    with task.directory.checkpoint(task.learner.update) as folder:
+        task.learner.save(folder)
 
 
-def score_of_parent(
-    directory: RunDirectory,
-    start: Start,
-    config: PPOTraining,
-    generator: PolicyGenerator,
-    score: Score,
-    prompts: Prompts,
-) -> evaluation.Scored:
+def score_of_parent(task: Task) -> evaluation.Scored:
     """What the parent's answers to the test prompts are worth; measured once, then remembered."""
-    remembered = directory.path / "before.json"
+    remembered = task.directory.path / "before.json"
     if remembered.exists():
         return evaluation.Scored(**json.loads(remembered.read_text(encoding="utf-8")))
-    answers = answers_to_test(start, config, generator, prompts)
-    before = evaluation.scored(prompts.test, answers, score)
+    answers = answers_to(task, task.prompts.test, task.start.test_samples)
+    before = evaluation.scored(task.prompts.test, answers, task.world.score)
+    look(task)
     write_json(remembered, vars(before))
-    look(directory, config, generator, prompts, 0)
     say(f"The parent's answers to the test prompts score {before.reward:.3f} on average.")
     return before
 
 
-def answers_to_test(
-    start: Start, config: PPOTraining, generator: PolicyGenerator, prompts: Prompts
-) -> list[Any]:
-    """The generator's answers to the test prompts, asked the same way every time."""
+def answers_to(task: Task, prompts: Sequence[Conversation], samples: int) -> list[Generated]:
+    """The generator's answers to held-out prompts, asked the same way every time."""
+    config = task.config
     return evaluation.answers_to(
-        generator,
-        prompts.test,
-        start.test_samples,
+        task.world.generator,
+        prompts,
+        samples,
         config.max_response_tokens,
         config.temperature,
         config.seed,
     )
 
 
-def resume(directory: RunDirectory, learner: Learner) -> None:
-    """Go on from the newest checkpoint, if there is one."""
-    checkpoint = directory.newest_checkpoint()
+def resume(learner: Learner, checkpoint: Path | None) -> None:
+    """Go on from a checkpoint, if there is one."""
     if checkpoint is not None:
         learner.load(checkpoint)
         say(f"Going on after update {learner.update}.")
-    directory.rewind(learner.update)
 
 
-def look(
-    directory: RunDirectory,
-    config: PPOTraining,
-    generator: PolicyGenerator,
-    prompts: Prompts,
-    step: int,
-) -> None:
+def look(task: Task) -> None:
     """Keep the present answers to the same few prompts, with the same seeds every time."""
+    config, prompts = task.config, task.prompts
     some = prompts.test[:LOOKED_AT]
     seeds = seeds_for(config.seed, LOOKS, len(some))
-    answers = generate(generator, some, seeds, config.max_response_tokens, config.temperature)
-    with (directory.path / "samples.jsonl").open("a", encoding="utf-8") as file:
-        for number, answer in zip(prompts.test_ids, answers, strict=False):
-            line = {"step": step, "prompt_id": number, "text": answer.text}
-            file.write(json.dumps(line) + "\n")
+    answers = generate(
+        task.world.generator, some, seeds, config.max_response_tokens, config.temperature
+    )
+    keep_samples(task.directory, task.learner.update, prompts.test_ids[:LOOKED_AT], answers)
 
 
-def finish(
-    directory: RunDirectory,
-    start: Start,
-    config: PPOTraining,
-    learner: Learner,
-    world: World,
-    prompts: Prompts,
-    before: evaluation.Scored,
-) -> None:
+def validate(task: Task) -> Validated:
+    """What the present policy, or its average where that is the result, is worth."""
+    learner, generator = task.learner, task.world.generator
+    with learner.averaged():
+        if learner.average:
+            generator.sync(learner.policy)
+        answers = answers_to(task, task.prompts.validation, VALIDATION_SAMPLES)
+    if learner.average:
+        generator.sync(learner.policy)
+    scored = evaluation.scored(task.prompts.validation, answers, task.world.score)
+    return Validated(learner.update, scored.scores)
+
+
+def choose(task: Task) -> int:
+    """Give the policy its best weights; returns the update after which it had them.
+
+    They are the last ones unless earlier ones did clearly better.
+    """
+    update = task.learner.update
+    kept = task.best.kept()
+    if kept is None or kept.update == update:
+        return update
+    last = task.best.latest or validate(task)
+    better = task.best.better_than(last)
+    if better is None:
+        return update
+    task.best.put_back(task.learner.policy)
+    say(
+        f"The policy after update {better.update} is the result: on prompts kept from training it "
+        f"scored {better.score:.3f}, the last one {last.score:.3f}."
+    )
+    return better.update
+
+
+def finish(task: Task, before: evaluation.Scored, chosen: int) -> None:
     """Compare the new policy with its parent, and write it with the figures."""
-    answers = answers_to_test(start, config, world.generator, prompts)
+    config, prompts, learner, world = task.config, task.prompts, task.learner, task.world
+    answers = answers_to(task, prompts.test, task.start.test_samples)
     after = evaluation.scored(prompts.test, answers, world.score)
     gained = evaluation.gain(before, after)
     figures = {
@@ -167,15 +244,16 @@ def finish(
         "length_after": after.length,
         "eos_rate_before": before.eos_rate,
         "eos_rate_after": after.eos_rate,
-        "test_samples": start.test_samples,
+        "test_samples": task.start.test_samples,
         "train_prompts": len(prompts.train),
         "prompts_left_out": prompts.left_out,
         "updates": learner.update,
+        "result_of_update": chosen,
         "skipped_steps": learner.skipped,
         "ended_early": learner.ended,
     }
-    with directory.result(figures) as folder:
-        learner.policy.save_model(folder, start.model)
+    with task.directory.result(figures) as folder:
+        learner.policy.save_model(folder, task.start.model)
     say(f"Gained {gained.reward_gain:.3f} with a standard error of {gained.reward_gain_se:.3f}.")
 
 

@@ -1,6 +1,7 @@
 """What a run is given, read and checked before anything is computed."""
 
 import json
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +13,13 @@ from rewardmodel.learning.program import say
 from rewardmodel.learning.rundirectory import RunDirectory
 from rlhf.generation.prompts import encode
 from rlhf.learning.critic import Critic
+from rlhf.learning.memory import GIB, check_memory, free_memory
 from rlhf.learning.policy import Policy
 from rlhf.learning.pretraining import Reminder
 from rlhf.learning.rollouts import Conversation, PolicyGenerator, Score
 from rlhf.learning.settings import MODES, Mode, PPOTraining
+
+FEWEST_VALIDATION_PROMPTS = 8  # below, scores on them are mostly noise
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Start:
     generator: Literal["vllm", "transformers"] = "vllm"
     top_p: float = 1.0  # probability mass of the tokens that may be drawn; PPO needs all of it
     test_samples: int = 4  # answers per test prompt before and after; more make the gain surer
+    memory_gib: float = 0.0  # that the run may take; 0 whatever is free when it begins
 
     def __post_init__(self) -> None:
         if self.generator not in ("vllm", "transformers"):
@@ -39,6 +44,8 @@ class Start:
                 f"top_p={self.top_p} must be 1: PPO compares probabilities of the whole "
                 "distribution, and those of a cut one would bias every step."
             )
+        if not self.memory_gib >= 0:
+            raise ValueError(f"memory_gib={self.memory_gib} must not be negative.")
         if self.test_samples < 1:
             raise ValueError(f"test_samples={self.test_samples} must be at least 1.")
 
@@ -50,7 +57,9 @@ class Prompts:
     train: list[Conversation]
     test: list[Conversation]
     test_ids: list[int]
+    validation: list[Conversation]  # neither learned from nor tested on; empty where too few
     left_out: int  # longer than max_prompt_tokens
+    longest: int  # tokens of the longest of them all
 
 
 def settings(config: dict[str, Any]) -> tuple[Start, PPOTraining]:
@@ -91,7 +100,7 @@ def read_prompts(
     model = AutoConfig.from_pretrained(start.model)
     context = model.max_position_embeddings
     kept: dict[str, list[tuple[int, Conversation]]] = {"train": [], "test": []}
-    left_out = 0
+    left_out = longest = 0
     for number, row in directory.rows():
         conversation, split = row.get("prompt"), row.get("split")
         if not conversation or split not in kept:
@@ -106,6 +115,7 @@ def read_prompts(
         if length > config.max_prompt_tokens:
             left_out += 1
         else:
+            longest = max(longest, length)
             kept[split].append((int(row.get("id", number)), conversation))
     if left_out:
         say(f"{left_out} prompts are longer than {config.max_prompt_tokens} tokens: left out.")
@@ -113,12 +123,43 @@ def read_prompts(
         raise ValueError("There is no prompt to train on; add rows with the split 'train'.")
     if len(kept["test"]) < 2:
         raise ValueError("There are fewer than 2 prompts to test on; mark rows with 'test'.")
+    train, validation = apart([prompt for _, prompt in kept["train"]], config)
     return Prompts(
-        train=[prompt for _, prompt in kept["train"]],
+        train=train,
         test=[prompt for _, prompt in kept["test"]],
         test_ids=[number for number, _ in kept["test"]],
+        validation=validation,
         left_out=left_out,
+        longest=longest,
     )
+
+
+def apart(
+    prompts: list[Conversation], config: PPOTraining
+) -> tuple[list[Conversation], list[Conversation]]:
+    """Prompts to learn from, and some to choose the best policy by, from all parts of the list."""
+    count = min(config.validation_prompts, len(prompts) // 4)
+    if not config.validate_every or count < FEWEST_VALIDATION_PROMPTS:
+        return prompts, []
+    chosen = {number * len(prompts) // count for number in range(count)}
+    return (
+        [prompt for number, prompt in enumerate(prompts) if number not in chosen],
+        [prompts[number] for number in sorted(chosen)],
+    )
+
+
+def check_it_fits(start: Start, config: PPOTraining, prompts: Prompts) -> None:
+    """Say how much memory the run will take.
+
+    Raises:
+        ValueError: that is more than it may take.
+    """
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of this run on this machine
+    free = start.memory_gib * GIB or free_memory() / beside
+    longest = prompts.longest + config.max_response_tokens
+    vllm = start.generator == "vllm"
+    needed = check_memory(start.model, start.reward_model, config, longest, free, vllm=vllm)
+    say(f"It will take about {needed / GIB:.1f} GiB of memory; {free / GIB:.1f} may be taken.")
 
 
 def scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Score:
@@ -156,6 +197,7 @@ def policy_for(start: Start, config: PPOTraining) -> Policy:
         config.seed,
         top_layers=config.top_layers,
         critic=critic,
+        precision=config.precision,
     )
 
 
@@ -181,9 +223,7 @@ def generator_for(
         return TransformersGenerator(policy.causal_lm, tokenizer)
     from rlhf.generation.engine import VllmEngine  # importing vLLM takes seconds
 
-    everything = prompts.train + prompts.test
-    longest = max(len(encode(tokenizer, prompt)) for prompt in everything)
-    return VllmEngine(start.model, max(longest + config.max_response_tokens, 128))
+    return VllmEngine(start.model, max(prompts.longest + config.max_response_tokens, 128))
 
 
 def reminder_for(

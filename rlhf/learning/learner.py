@@ -1,6 +1,6 @@
 """Everything that changes while a policy is trained."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,7 @@ from rlhf.learning.adapters import weights_changed
 from rlhf.learning.policy import Policy
 from rlhf.learning.scores import RunningScale
 from rlhf.learning.settings import PPOTraining
+from rlhf.learning.steering import Change
 
 ADAM_EPSILON = 1e-5  # of the reference; PyTorch's 1e-8 makes the first steps several times larger
 LOST_STEPS = 10  # non-finite steps in a row after which the run is beyond recovery
@@ -49,6 +50,7 @@ class Learner:
         self.skipped_in_a_row = 0
         self.first_length = 0.0  # tokens of the first update's answers
         self.ended = ""  # why no further update is worth its time
+        self.steered = 0  # number of the last change by a person that is in force
         self.pending: list[Generated] = []  # sampled ahead for the next update
         self.average = [w.detach().clone() for w in policy.trunk_parameters()] if config.ema else []
 
@@ -59,6 +61,19 @@ class Learner:
         critic["lr"] = self.config.value_learning_rate * self.config.rate(update)
         if update < self.config.critic_warmup:
             trunk["lr"] = 0.0
+
+    def steer(self, changes: Sequence[Change]) -> None:
+        """Put people's changes in force that are not yet, for the updates to come."""
+        for change in changes:
+            if change.number <= self.steered:
+                continue
+            if change.finish and not self.update:
+                return  # there is no result before something was learned
+            if change.kl_coef is not None:
+                self.price = self.config.controller(change.kl_coef)
+            if change.finish:
+                self.ended = self.ended or "An engineer asked for it."
+            self.steered = change.number
 
     def descend(self) -> float:
         """One step downhill along the gradients, with trunk and critic each held to max_grad_norm.
@@ -128,6 +143,7 @@ class Learner:
             "skipped_in_a_row": self.skipped_in_a_row,
             "first_length": self.first_length,
             "ended": self.ended,
+            "steered": self.steered,
             "pending": [asdict(answer) for answer in self.pending],
         }
         save_state(folder, self.policy, self.optimizer, None, position)
@@ -146,6 +162,7 @@ class Learner:
         self.skipped_in_a_row = position["skipped_in_a_row"]
         self.first_length = position["first_length"]
         self.ended = position["ended"]
+        self.steered = position["steered"]
         self.pending = [_answer(saved) for saved in position["pending"]]
         if self.average:
             means = load_file(folder / "average.safetensors")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -137,7 +138,9 @@ def sample(
     crew, count, together = learner.crew, config.batch_size, config.answers_per_prompt
     conversations = asked(config, world, update)
     with clock.phase("rollout"):
-        answers = learner.pending or sampler(config, learner, world, update)()
+        answers = learner.pending or crew.gather(
+            count, together, sampler(config, learner, world, update)
+        )
         learner.pending = []
     with clock.phase("score"):
         scores = crew.gather(
@@ -162,20 +165,16 @@ def asked(config: PPOTraining, world: World, update: int) -> list[Conversation]:
 
 def sampler(
     config: PPOTraining, learner: Learner, world: World, update: int
-) -> Callable[[], list[Generated]]:
-    """Samples the answers of one update when it is called."""
+) -> Callable[[Sequence[int]], list[Generated]]:
+    """Samples some of the answers of one update, by their numbers, when it is called."""
     conversations = asked(config, world, update)
     seeds = seeds_for(config.seed, update, config.batch_size)
-    return lambda: learner.crew.gather(
-        config.batch_size,
-        config.answers_per_prompt,
-        lambda mine: generate(
-            world.generator,
-            [conversations[i] for i in mine],
-            [seeds[i] for i in mine],
-            config.max_response_tokens,
-            config.temperature,
-        ),
+    return lambda mine: generate(
+        world.generator,
+        [conversations[i] for i in mine],
+        [seeds[i] for i in mine],
+        config.max_response_tokens,
+        config.temperature,
     )
 
 
@@ -190,10 +189,13 @@ def ahead(config: PPOTraining, learner: Learner, world: World, update: int) -> I
     if not config.one_step_stale or update + 1 == config.updates:
         yield
         return
+    count, together = config.batch_size, config.answers_per_prompt
+    mine = learner.crew.share(torch.arange(count), together).tolist()
     with ThreadPoolExecutor(1) as pool:
-        answers = pool.submit(sampler(config, learner, world, update + 1))
+        answers = pool.submit(sampler(config, learner, world, update + 1), mine)
         yield
-        learner.pending = answers.result()
+        # Processes talk to each other in one thread only, or their words would mix.
+        learner.pending = learner.crew.gather(count, together, lambda _: answers.result())
 
 
 def paid_scores(config: PPOTraining, learner: Learner, seen: Rollout) -> Tensor:

@@ -56,6 +56,7 @@ class PPOTraining:
     critic: Literal["shared", "separate"] = "shared"  # a head on the policy, or its own network
     value_start: Literal["zero", "reward_model"] = "zero"  # what the critic expects at first
     critic_warmup: int = 0  # updates at the start in which only the critic learns
+    precision: Literal["auto", "bf16", "fp32"] = "auto"  # of matrix products; auto the faster
     learning_rate: float = 5e-4  # of adapters; full fine-tuning needs about a fiftieth
     value_learning_rate: float = 1e-4  # hidden states are long: 3e-3 overshoots in one step
     anneal: bool = True  # lower both rates linearly until the last update
@@ -96,6 +97,8 @@ class PPOTraining:
 
     checkpoint_every: int = 1  # updates; a kill costs no more than this
     samples_every: int = 3  # updates between two looks at the same few prompts
+    validate_every: int = 5  # updates between two scores on prompts kept from training; 0 never
+    validation_prompts: int = 16  # that are kept from it, a quarter of all at most
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -189,6 +192,7 @@ AT_LEAST_ONE = (
     "top_layers",
     "checkpoint_every",
     "samples_every",
+    "validation_prompts",
 )
 ABOVE_ZERO = (
     "learning_rate",
@@ -219,4 +223,5 @@ NOT_NEGATIVE = (
     "stop_at_entropy",
     "stop_at_repetition",
     "stop_at_growth",
+    "validate_every",
 )

@@ -16,11 +16,13 @@ from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
 from rewardmodel.learning.conversations import Chat
+from rewardmodel.learning.events import Events
 from rewardmodel.learning.model import model_folder
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
 from rlhf.generation.local import TransformersGenerator
 from rlhf.generation.protocol import Sampling
+from rlhf.learning.samples import keep_samples
 from rlhf.learning.sft.demonstrations import Demonstrations, read_demonstrations
 from rlhf.learning.sft.student import Student
 from rlhf.learning.sft.training import Learner, SFTTraining, mean_loss, train
@@ -61,9 +63,11 @@ def run(directory: RunDirectory) -> None:
         learner = Learner(config, student, len(data.train))
         before = loss_of_parent(directory, config, learner, chat, data)
         resume(directory, learner)
+        events = Events(directory.path, learner.step)
 
     for metrics in train(config, learner, data.train, data.test):
         directory.report(metrics)
+        events.add(metrics)
         say("Step {step} of {steps}: loss {loss:.3f} nats a token.".format(**metrics))
         last = learner.step == learner.steps
         if learner.step % config.samples_every == 0 or last:
@@ -157,10 +161,7 @@ def look(
     with student.answering() as model:
         generator = TransformersGenerator(model, chat.tokenizer)
         answers = generator.generate([shown.prompt for shown in some], sampling)
-    with (directory.path / "samples.jsonl").open("a", encoding="utf-8") as file:
-        for shown, answer in zip(some, answers, strict=True):
-            line = {"step": step, "prompt_id": shown.id, "text": answer.text}
-            file.write(json.dumps(line) + "\n")
+    keep_samples(directory, step, [shown.id for shown in some], answers)
 
 
 def finish(

@@ -72,6 +72,22 @@ def test_the_guard_notices_a_shared_output_layer_that_stayed_old(engine, policy,
         engine.sync(policy)
 
 
+def test_the_guard_notices_an_adapter_that_stayed_old(engine, real_model, monkeypatch, tmp_path):
+    """As vLLM does with an adapter that is loaded again under its number: it keeps the first."""
+    policy = Policy.load(real_model, "lora")
+    first = [weight for name, weight in policy.named_parameters() if "lora_b" in name]
+    for weight in first:
+        disturb(weight, 0.005)
+    engine.sync(policy)
+    policy.save_weights(tmp_path, engine.dtype)
+    for weight in first:
+        disturb(weight, 0.02)
+    load = engine.load
+    monkeypatch.setattr(engine, "load", lambda folder: load(tmp_path))
+    with pytest.raises(WeightsDiffer, match="answers with other weights"):
+        engine.sync(policy)
+
+
 def test_the_guard_notices_one_layer_with_other_weights(engine, policy):
     disturb(policy.causal_lm.model.layers[0].mlp.down_proj.weight, 0.2)
     with pytest.raises(WeightsDiffer, match="stops"):

@@ -150,6 +150,8 @@ REFUSALS = [
     ({"program": "reward"}, None, "not for ppo"),
     ({"model": "/nowhere"}, None, "must name a folder with a model in 'model'"),
     ({"batch_size": "many"}, None, "wrong type"),
+    ({"top_p": 0.9}, None, "top_p=0.9 must be 1: PPO compares probabilities of the whole"),
+    ({"memory_gib": -1.0}, None, "must not be negative"),
     ({}, [], "no prompt to train on"),
     ({}, [row for row in ROWS if row["split"] == "train"], "fewer than 2 prompts to test on"),
     (
@@ -162,16 +164,17 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("settings", "rows", "sentence"), REFUSALS)
-def test_what_can_not_work_is_refused_in_one_sentence(
-    directory, tiny, settings, rows, sentence, capsys
+def test_what_can_not_work_is_refused_in_one_sentence_before_a_model_is_loaded(
+    directory, tiny, settings, rows, sentence, capsys, monkeypatch
 ):
+    monkeypatch.setattr(program, "policy_for", None)  # calling it would be a traceback
     prepared(directory, tiny, **settings)
     if rows is not None:
         (directory / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert program.main([str(directory)]) == EXIT_FAILED
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert sentence in last
-    assert last.endswith(".")
+    [only] = capsys.readouterr().err.strip().splitlines()
+    assert sentence in only
+    assert only.endswith(".")
 
 
 def test_prompts_too_long_for_the_budget_are_left_out_and_counted(directory, tiny):
@@ -182,6 +185,54 @@ def test_prompts_too_long_for_the_budget_are_left_out_and_counted(directory, tin
     assert program.main([str(directory)]) == EXIT_DONE
     figures = json.loads((directory / "result" / "result.json").read_text())
     assert figures["prompts_left_out"] == 1
+
+
+def test_the_result_is_the_best_policy_where_the_run_fell_apart_later(
+    directory, tmp_path, tiny, monkeypatch
+):
+    """From the second update on the scorer finds everything bad."""
+    more = [{**ROWS[1], "id": 100 + n} for n in range(32)]
+
+    def figures_of(path: Path, updates: int) -> dict:
+        prepared(path, tiny, updates=updates, anneal=False, validate_every=1, validation_prompts=8)
+        (path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS + more))
+        assert program.main([str(path)]) == EXIT_DONE
+        return json.loads((path / "result" / "result.json").read_text())
+
+    short = tmp_path / "short"
+    short.mkdir()
+    figures_of(short, 1)
+
+    lost = []
+    monkeypatch.setattr(
+        program,
+        "scorer_for",
+        lambda start, tokenizer: lambda _, texts: [len(t) / 10 - 100 * len(lost) for t in texts],
+    )
+    report = program.RunDirectory.report
+
+    def reported(self: program.RunDirectory, metrics: dict) -> None:
+        report(self, metrics)
+        lost[:] = [True]
+
+    monkeypatch.setattr(program.RunDirectory, "report", reported)
+    figures = figures_of(directory, 3)
+    assert (figures["updates"], figures["result_of_update"]) == (3, 1)
+    assert [row["validation_score"] < -50 for row in lines(directory / "metrics.jsonl")] == [
+        False,
+        True,
+        True,
+    ]
+    weights = [(path / "result" / "model.safetensors").read_bytes() for path in (directory, short)]
+    assert weights[0] == weights[1]
+
+
+def test_few_prompts_are_all_learned_from(directory, tiny):
+    prepared(directory, tiny, updates=1, validate_every=1)
+    assert program.main([str(directory)]) == EXIT_DONE
+    figures = json.loads((directory / "result" / "result.json").read_text())
+    assert figures["train_prompts"] == 8
+    assert "validation_score" not in lines(directory / "metrics.jsonl")[0]
 
 
 def test_padding_that_looks_like_the_end_is_refused(tiny):

@@ -1,0 +1,168 @@
+"""How much memory a run will take, before anything of it is loaded.
+
+An estimate: parameters are counted exactly, activations by what a layer of the Llama kind keeps
+for its backward pass. docs/experiments.md has it beside what runs really took.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+
+from rewardmodel.learning.precision import has_fast_bf16
+from rlhf.learning.output import TOKENS_AT_ONCE
+from rlhf.learning.settings import PPOTraining
+
+GIB = 2**30
+TRAINED = 16  # bytes of a trained weight: itself, its gradient and Adam's two moments, in float32
+# Bytes that a layer keeps of each token: hidden states around norms and attention in both number
+# formats (per hidden unit), gate, up and their product (per unit between).
+KEPT_PER_HIDDEN, KEPT_PER_BETWEEN = 40, 8
+PROGRAM = 0.6 * GIB  # Python, torch and transformers, before any model
+VLLM = 0.9 * GIB  # vLLM's own, without weights and without its cache
+VLLM_CACHE = 0.5 * GIB  # rlhf.generation.engine.KV_CACHE_MIB
+
+
+@dataclass(frozen=True)
+class Size:
+    """Numbers of weights, and the shape that decides about activations."""
+
+    embeddings: int  # input and output, once where they are shared
+    layers: int  # weights of all layers
+    depth: int  # number of layers
+    hidden: int
+    between: int  # of the feed-forward part
+    vocabulary: int
+
+    @property
+    def all(self) -> int:
+        """All weights."""
+        return self.embeddings + self.layers
+
+    @classmethod
+    def of(cls, folder: Path) -> "Size":
+        """Of the model in a Hugging Face folder; nothing of it is loaded."""
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+        layers = sum(p.numel() for p in model.get_decoder().layers.parameters())
+        return cls(
+            embeddings=_count(model) - layers,
+            layers=layers,
+            depth=config.num_hidden_layers,
+            hidden=config.hidden_size,
+            between=config.intermediate_size,
+            vocabulary=config.vocab_size,
+        )
+
+
+def estimate(
+    policy: Size, reward_model: Size, config: PPOTraining, longest: int, *, vllm: bool
+) -> dict[str, float]:
+    """Bytes that a run takes at its peak, by what takes them.
+
+    Args:
+        policy: the parent.
+        reward_model: the scorer's trunk.
+        config: what learns, and in which portions.
+        longest: tokens of a prompt and its answer together.
+        vllm: whether vLLM answers in this process.
+    """
+    fast = config.precision == "auto" and has_fast_bf16(torch.device("cpu"))
+    narrow = 2 if fast or config.precision == "bf16" else 4  # bytes of a number in a product
+    tokens = min(config.tokens_per_pass, config.minibatch_size * longest)
+    layers = config.top_layers if config.tuning == "top" else policy.depth
+    kept = KEPT_PER_HIDDEN * policy.hidden + KEPT_PER_BETWEEN * policy.between
+    activations = tokens * layers * kept * (narrow / 2) ** 0.5
+    if config.tuning == "top":
+        activations += config.batch_size * longest * policy.hidden * narrow
+    logits = 3 * 4 * TOKENS_AT_ONCE * policy.vocabulary
+    # Handing weights to the engine and writing the result come when activations are gone.
+    handed = (3 * narrow if vllm else 4) * policy.all
+    parts = {
+        "program": PROGRAM,
+        "policy": _policy(policy, config, narrow),
+        "activations": max(activations + logits, handed),
+        "reward model": 4 * reward_model.all,
+    }
+    if config.critic == "separate":
+        parts["critic"] = TRAINED * policy.all + activations
+    if vllm:
+        parts["engine"] = VLLM + VLLM_CACHE + narrow * (policy.all + policy.embeddings)
+    return parts
+
+
+def _policy(size: Size, config: PPOTraining, narrow: int) -> float:
+    """The weights that learn, those that do not, and the reference."""
+    average = 8 if config.ema else 0  # the average, and the last weights while it is looked at
+    if config.tuning == "full":
+        return (TRAINED + 4 + average + narrow) * size.all
+    frozen = (4 + narrow) * size.embeddings
+    if config.tuning == "lora":
+        # Thin matrices beside every map: about rank times three hidden sizes for each of seven.
+        thin = config.lora_rank * size.depth * 7 * (size.hidden * 2 + size.between)
+        return frozen + 2 * narrow * size.layers + (TRAINED + average) * thin
+    top = size.layers * config.top_layers / size.depth
+    return frozen + narrow * size.layers + (TRAINED + average) * top
+
+
+def check_memory(
+    policy: Path, reward_model: Path, config: PPOTraining, longest: int, free: float, *, vllm: bool
+) -> float:
+    """Refuse a run that will not fit; returns the bytes that it will take.
+
+    Raises:
+        ValueError: it takes more than `free` bytes; the sentence says what takes most, and what
+            would take less.
+    """
+    parts = estimate(Size.of(policy), Size.of(reward_model), config, longest, vllm=vllm)
+    needed = sum(parts.values())
+    if needed > free:
+        largest = max(parts.keys() - {"program"}, key=parts.__getitem__)
+        raise ValueError(
+            f"The run needs about {needed / GIB:.1f} GiB of memory and {free / GIB:.1f} are free; "
+            f"most of it, {parts[largest] / GIB:.1f} GiB, is for the {largest}: "
+            f"{advice(largest, config)}. Should the estimate be wrong, set memory_gib to what the "
+            "run may take."
+        )
+    return needed
+
+
+def advice(part: str, config: PPOTraining) -> str:
+    """What to change so that a part takes less."""
+    if part == "policy":
+        return (
+            "start from a smaller policy"
+            if config.tuning == "lora"
+            else "set tuning to lora or start from a smaller policy"
+        )
+    if part == "activations":
+        return f"set tokens_per_pass below {config.tokens_per_pass} or max_prompt_tokens lower"
+    if part == "critic":
+        return "set critic to shared"
+    if part == "engine":
+        return "set generator to transformers, which is slower"
+    return "train the reward model on a smaller policy"
+
+
+def free_memory() -> float:
+    """Bytes that a process may still take here: of the machine, or of its container."""
+    free = float(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            used = int((group / "memory.current").read_text())
+            rows = (group / "memory.stat").read_text().splitlines()
+            cached = dict(row.split() for row in rows).get("inactive_file", "0")
+            free = min(free, int(limit) - used + int(cached))
+    except (OSError, ValueError):
+        pass  # no control group, or one of another kind: the machine's own figure stands
+    return free
+
+
+def _count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
