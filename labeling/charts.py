@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -23,6 +23,7 @@ class Series:
 
     name: str
     points: Sequence[tuple[float, float]]
+    dots: bool = False  # the points alone, not joined
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ class Tick:
 @dataclass(frozen=True)
 class Line:
     name: str
-    number: int  # 1, 2, 3: chooses colour and dashes
+    number: int  # 1 to 6: chooses colour and dashes
     path: str
     end: tuple[float, float]
     latest: str
+    dots: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,15 @@ def line_chart(
     x_name: str = "",
     *,
     from_zero: bool = False,
+    whole_x: bool = True,
 ) -> Chart | None:
     """A chart of the series' finite points, or None when there is nothing to draw yet.
 
+    Whole x: only whole numbers are marked below, as steps are counted.
     From zero: the scale begins there, as it has to for amounts, whose heights are compared.
     """
     shown = [
-        Series(one.name, [(x, y) for x, y in one.points if drawable(x) and drawable(y)])
+        replace(one, points=[(x, y) for x, y in one.points if drawable(x) and drawable(y)])
         for one in series
     ]
     shown = [one for one in shown if one.points]
@@ -103,8 +107,14 @@ def line_chart(
     lines = []
     for number, one in enumerate(shown, start=1):
         drawn = [(across(x), up(y)) for x, y in thinned(one.points, MOST_POINTS)]
-        path = "M" + "L".join(f"{x} {y}" for x, y in drawn)
-        lines.append(Line(one.name, number, path, drawn[-1], figure(one.points[-1][1])))
+        # a line without length: round ends make a dot of it
+        path = (
+            "".join(f"M{x} {y}h0" for x, y in drawn)
+            if one.dots
+            else "M" + "L".join(f"{x} {y}" for x, y in drawn)
+        )
+        latest = figure(one.points[-1][1])
+        lines.append(Line(one.name, number, path, drawn[-1], latest, one.dots))
 
     return Chart(
         key=key,
@@ -113,7 +123,7 @@ def line_chart(
         lines=lines,
         x_ticks=[
             Tick(across(x), figure(x))
-            for x in nice_ticks(x_low, x_high, whole=True)
+            for x in nice_ticks(x_low, x_high, whole=whole_x)
             if x_low <= x <= x_high
         ],
         y_ticks=[Tick(up(y), figure(y)) for y in y_marks],

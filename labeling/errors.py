@@ -228,5 +228,9 @@ class RunNotActive(Refused):
     """This run has ended, so there is nothing to cancel."""
 
 
+class NothingToSteer(Refused):
+    """This run has ended or is about to, so nothing of it can be changed any more."""
+
+
 class NotReady(Refused):
     """The step before this one is not finished."""

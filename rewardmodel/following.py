@@ -38,7 +38,12 @@ ALLOCATOR = {
 OnSuccess = Callable[[dict[str, Any], str], object]
 
 
-def follow(run: TrainingRun, prepare: Callable[[Path], None], succeed: OnSuccess) -> None:
+def follow(
+    run: TrainingRun,
+    prepare: Callable[[Path], None],
+    succeed: OnSuccess,
+    hand_over: Callable[[Path], None] | None = None,
+) -> None:
     """Run the program of a claimed run to its end, a cancel, or the end of this worker.
 
     Args:
@@ -46,6 +51,8 @@ def follow(run: TrainingRun, prepare: Callable[[Path], None], succeed: OnSuccess
         prepare: writes config.json and data.jsonl into the directory; must give the same files
             every time.
         succeed: records the result and marks the run as succeeded, in one transaction.
+        hand_over: called about every second; writes what people changed meanwhile into the
+            directory.
     """
     directory = run.directory
     directory.mkdir(parents=True, exist_ok=True)
@@ -63,6 +70,8 @@ def follow(run: TrainingRun, prepare: Callable[[Path], None], succeed: OnSuccess
         while child.poll() is None:
             time.sleep(PAUSE)
             metrics.copy_new()
+            if hand_over is not None:
+                hand_over(directory)
             if not run.beat(timezone.now()):
                 cancelled = True
             stopping = (

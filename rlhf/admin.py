@@ -11,12 +11,19 @@ from rlhf.models import (
     ServingSlot,
     SFTRun,
     SFTRunMetric,
+    Steering,
 )
 
 admin.site.register(PolicyRun, TrainingRunAdmin)
 admin.site.register(PolicyRunMetric, MetricAdmin)
 admin.site.register(SFTRun, TrainingRunAdmin)
 admin.site.register(SFTRunMetric, MetricAdmin)
+
+
+@admin.register(Steering)
+class SteeringAdmin(ReadOnlyAdmin):
+    list_display = ["id", "run", "number", "kl_coef", "finish", "steered_by", "created_at"]
+    list_select_related = ["run", "steered_by"]
 
 
 @admin.register(Promotion)

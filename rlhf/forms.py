@@ -28,6 +28,18 @@ TUNINGS = [
 ]
 
 
+class PriceForm(forms.Form):
+    """What a run in progress pays from now on for a nat away from its reference."""
+
+    kl_coef = forms.FloatField(
+        min_value=0,
+        max_value=1000,
+        label=_("KL coefficient"),
+        help_text=_("Score given up per nat; higher holds the policy nearer to its parent."),
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
+
+
 class StartForm(forms.Form):
     """What a round's training starts from: any version of the line, one taught by SFT included."""
 

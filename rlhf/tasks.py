@@ -6,7 +6,7 @@ from django.utils import timezone
 from labeling.errors import Refused
 from rewardmodel.following import follow
 from rlhf.models import PolicyRun, Round, SFTRun
-from rlhf.services import generations, policy_runs, rounds, sft_runs
+from rlhf.services import generations, policy_runs, rounds, sft_runs, steering
 from rlhf.services.policies import register_version
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ def train_policy(pk: int) -> None:
         run,
         prepare=lambda directory: policy_runs.prepare(run, directory),
         succeed=lambda figures, checkpoint: register_version(run, figures, checkpoint),
+        hand_over=lambda directory: steering.hand_over(run, directory),
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rlhf.views import campaigns, chats, policies, rounds, sft_runs, withdrawals
+from rlhf.views import campaigns, chats, policies, policy_runs, rounds, sft_runs, withdrawals
 
 app_name = "rlhf"
 urlpatterns = [
@@ -10,9 +10,12 @@ urlpatterns = [
     path("withdrawals/", withdrawals.index, name="withdrawals"),
     path("policies/<int:pk>/", policies.detail, name="policy"),
     path("policies/<int:pk>/promote/", policies.make_current, name="promote"),
-    path("policy-runs/<int:pk>/", policies.run, name="run"),
-    path("policy-runs/<int:pk>/live/", policies.live, name="live"),
-    path("policy-runs/<int:pk>/cancel/", policies.cancel, name="cancel"),
+    path("policy-runs/compare/", policy_runs.compare, name="compare_runs"),
+    path("policy-runs/<int:pk>/", policy_runs.run, name="run"),
+    path("policy-runs/<int:pk>/live/", policy_runs.live, name="live"),
+    path("policy-runs/<int:pk>/cancel/", policy_runs.cancel, name="cancel"),
+    path("policy-runs/<int:pk>/price/", policy_runs.price, name="price"),
+    path("policy-runs/<int:pk>/finish/", policy_runs.finish, name="finish"),
     path("demonstrations/<int:pk>/teach/", sft_runs.teach, name="teach"),
     path("sft-runs/<int:pk>/", sft_runs.run, name="sft_run"),
     path("sft-runs/<int:pk>/live/", sft_runs.live, name="sft_live"),

@@ -77,12 +77,15 @@ def server() -> Iterator[tuple[str, object]]:
 def pages(scene: object) -> dict[str, tuple[str, str]]:
     """Name of the picture -> (who looks, address)."""
     from tests.pages.judge_scene import held_out, leave_behind
+    from tests.pages.policy_scene import steered
     from tests.pages.scene import Scene, reviews, unfinished
 
     assert isinstance(scene, Scene)
     leave_behind(scene.reward_model, held_out(scene))
     running = unfinished(scene)
     waiting, decided = reviews(scene)
+    improving = steered(scene)
+    beside = f"/policy-runs/compare/?run={scene.policy_run.pk}&run={improving.pk}"
     return {
         "login": ("", "/accounts/login/"),
         "forgotten-password": ("", "/accounts/password/forgotten/"),
@@ -118,6 +121,8 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),
         "policy-run": ("erik", f"/policy-runs/{scene.policy_run.pk}/"),
+        "policy-run-steered": ("erik", f"/policy-runs/{improving.pk}/"),
+        "policy-runs-compared": ("erik", beside),
         "write": ("lea", f"/label/{scene.writing.campaign.pk}/write/"),
         "demonstrations": ("erik", f"/campaigns/{scene.writing.campaign.pk}/"),
         "sft-run": ("erik", f"/sft-runs/{scene.writing.run.pk}/"),

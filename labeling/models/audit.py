@@ -44,6 +44,7 @@ class Act(models.TextChoices):
     TRAINING_STARTED = "training.started", _("Training started")
     TRAINING_CANCELLED = "training.cancelled", _("Training cancelled")
     REWARD_MODEL_APPOINTED = "reward_model.appointed", _("Reward model made current")
+    TRAINING_STEERED = "training.steered", _("Training steered")
     ROUND_BEGUN = "round.begun", _("Round begun")
     ROUND_DECIDED = "round.decided", _("Round decided")
     POLICY_PROMOTED = "policy.promoted", _("Policy promoted")

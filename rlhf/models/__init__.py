@@ -1,5 +1,5 @@
 from rlhf.models.generations import ResponseRequest
-from rlhf.models.policy_runs import PolicyRun, PolicyRunMetric, Promotion, ServingSlot
+from rlhf.models.policy_runs import PolicyRun, PolicyRunMetric, Promotion, ServingSlot, Steering
 from rlhf.models.rounds import Round
 from rlhf.models.sft_runs import SFTRun, SFTRunMetric
 
@@ -12,4 +12,5 @@ __all__ = [
     "SFTRun",
     "SFTRunMetric",
     "ServingSlot",
+    "Steering",
 ]

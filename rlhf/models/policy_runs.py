@@ -36,6 +36,43 @@ class PolicyRunMetric(RunMetric):
         ]
 
 
+class Steering(models.Model):
+    """An event: what an engineer changed of a run while it went, from its next update on."""
+
+    run = models.ForeignKey(PolicyRun, on_delete=models.PROTECT, related_name="steerings")
+    number = models.PositiveSmallIntegerField()  # 1, 2, ... within the run
+    kl_coef = models.FloatField(null=True)  # score given up per nat away from the reference
+    finish = models.BooleanField(default=False)  # end, and keep what was learned
+    steered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["run", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="steering_numbered_once_a_run"),
+            models.CheckConstraint(
+                name="steering_changes_one_thing",
+                condition=models.Q(kl_coef__isnull=False, finish=False)
+                | models.Q(kl_coef__isnull=True, finish=True),
+            ),
+            models.CheckConstraint(
+                name="steering_kl_coef_in_range",
+                condition=models.Q(kl_coef__isnull=True)
+                | models.Q(kl_coef__gte=0, kl_coef__lte=1000),
+            ),
+            models.UniqueConstraint(
+                fields=["run"],
+                condition=models.Q(finish=True),
+                name="steering_finishes_a_run_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"change {self.number} of {self.run}"
+
+
 class Promotion(models.Model):
     """An event: from now on this version is its line's current policy.
 

@@ -1,21 +1,16 @@
-"""Policies: versions, where they come from, and the PPO runs that make them."""
-
-from typing import Any
+"""Policies: versions, and where they come from."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import require_engineer
-from labeling.models import Policy, Prompt
+from labeling.models import Policy
 from labeling.requests import SignedIn
-from rewardmodel.views import stop
-from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.models import PolicyRun, Promotion, ServingSlot, SFTRun
 from rlhf.selectors.policies import (
     current_policy,
@@ -27,41 +22,6 @@ from rlhf.services.policies import promote
 
 SAMPLES_SHOWN = 5
 RUNS_SHOWN = 20
-NATS = gettext_lazy("nats")
-CURVES = [
-    Curve(
-        gettext_lazy("Reward"),
-        gettext_lazy("score an answer"),
-        {"score": gettext_lazy("reward model"), "reward": gettext_lazy("after the KL penalty")},
-    ),
-    Curve(
-        gettext_lazy("Distance from the parent"),
-        gettext_lazy("nats an answer"),
-        {"kl": gettext_lazy("KL")},
-    ),
-    Curve(gettext_lazy("Entropy"), NATS, {"entropy": gettext_lazy("entropy")}),
-    Curve(gettext_lazy("Length"), gettext_lazy("tokens"), {"length": gettext_lazy("length")}),
-    Curve(
-        gettext_lazy("Clipped"),
-        gettext_lazy("share of tokens"),
-        {"clip_fraction": gettext_lazy("clipped")},
-    ),
-    Curve(gettext_lazy("Value loss"), "", {"value_loss": gettext_lazy("value loss")}),
-    Curve(
-        gettext_lazy("Time by phase"),
-        gettext_lazy("seconds an update"),
-        {
-            "seconds_rollout": gettext_lazy("sampling"),
-            "seconds_train": gettext_lazy("training"),
-            "seconds_score": gettext_lazy("scoring"),
-        },
-    ),
-    Curve(
-        gettext_lazy("Sampling speed"),
-        gettext_lazy("tokens a second"),
-        {"tokens_per_second": gettext_lazy("speed")},
-    ),
-]
 
 
 @login_required
@@ -117,47 +77,3 @@ def make_current(request: SignedIn, pk: int) -> HttpResponse:
     else:
         messages.success(request, _("%(policy)s is current from now on.") % {"policy": policy.slug})
     return redirect("rlhf:policy", pk)
-
-
-@login_required
-@require_safe
-def run(request: SignedIn, pk: int) -> HttpResponse:
-    require_engineer(request.user)
-    return render(request, "rlhf/run.html", watched(pk))
-
-
-@login_required
-@require_safe
-def live(request: SignedIn, pk: int) -> HttpResponse:
-    """The part of the page that changes while the run goes; once it has ended, the whole page."""
-    require_engineer(request.user)
-    context = watched(pk)
-    response = render(request, "rlhf/run.html#live", context)
-    if not context["run"].is_active:
-        response["HX-Refresh"] = "true"
-    return response
-
-
-@login_required
-@require_POST
-def cancel(request: SignedIn, pk: int) -> HttpResponse:
-    require_engineer(request.user)
-    stop(request, get_object_or_404(PolicyRun, pk=pk))
-    return redirect("rlhf:run", pk)
-
-
-def watched(pk: int) -> dict[str, Any]:
-    found = get_object_or_404(
-        PolicyRun.objects.select_related(
-            "campaign", "parent", "policy", "reward_model", "created_by"
-        ),
-        pk=pk,
-    )
-    answers = samples(found)
-    prompts = Prompt.objects.in_bulk([prompt for prompt, _answers in answers])
-    return {
-        "run": found,
-        "charts": curves(found, CURVES),
-        "log": log_tail(found),
-        "samples": [(prompts[prompt], texts) for prompt, texts in answers if prompt in prompts],
-    }

@@ -301,6 +301,8 @@ def _policy_run(
             "reward_gain_se": 0.084,
             "kl": 3.21,
             "test_prompts": 31,
+            "updates": 24,
+            "result_of_update": 24,
         },
     )
     metrics = []
@@ -318,8 +320,17 @@ def _policy_run(
             "seconds_rollout": 9 + chance.gauss(0, 0.5),
             "seconds_train": 34 + chance.gauss(0, 1),
             "seconds_score": 4 + chance.gauss(0, 0.2),
+            "seconds_freeze": 6 + chance.gauss(0, 0.2),
+            "seconds_sync": 1.5 + chance.gauss(0, 0.1),
             "tokens_per_second": 160 + chance.gauss(0, 8),
+            "kl_coef": 0.05,
+            "eos_rate": 0.4 + 0.2 * grown + chance.gauss(0, 0.03),
+            "repetition": 0.06 + abs(chance.gauss(0, 0.01)),
+            "explained_variance": 0.3 * grown + chance.gauss(0, 0.03),
+            "engine_gap": 0.02 + abs(chance.gauss(0, 0.002)),
         }
+        if step % 6 == 0:
+            values["validation_score"] = -0.1 + 0.5 * grown
         metrics.append(PolicyRunMetric(run=run, step=step, values=values))
     PolicyRunMetric.objects.bulk_create(metrics)
     directory = run.directory
@@ -329,7 +340,8 @@ def _policy_run(
     with (directory / "samples.jsonl").open("w", encoding="utf-8") as file:
         for prompt in campaign.prompts.order_by("id")[:2]:
             for step in (0, 12, 24):
-                text = f"Here is my answer after {step} updates.\n\n- one thing\n- another"
+                more = "a thing that helps" if step else "one thing"
+                text = f"Here is my answer after {step} updates.\n\n- {more}\n- another"
                 line = {"step": step, "prompt_id": prompt.pk, "text": text}
                 file.write(json.dumps(line) + "\n")
     return run, child

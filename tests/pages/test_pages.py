@@ -17,6 +17,7 @@ from rlhf.models import PolicyRun, ResponseRequest, Round, SFTRun
 from rlhf.services.rounds import begin_round
 from tests.cast import PASSWORD, ask, judge
 from tests.pages.judge_scene import held_out, leave_behind, rival
+from tests.pages.policy_scene import steered
 from tests.pages.scene import Scene, reviews, set_scene, unfinished
 from tests.pages.writing_scene import learning
 
@@ -69,6 +70,7 @@ def managers(scene: Scene) -> list[str]:
     leave_behind(scene.reward_model, held_out(scene))
     compare = reverse("rewardmodel:compare", args=[scene.reward_model.pk])
     writing = scene.writing
+    improving = steered(scene)
     return [
         reverse("labeling:campaigns"),
         reverse("labeling:create"),
@@ -96,6 +98,9 @@ def managers(scene: Scene) -> list[str]:
         reverse("rlhf:policies"),
         reverse("rlhf:policy", args=[scene.child.pk]),
         reverse("rlhf:run", args=[scene.policy_run.pk]),
+        reverse("rlhf:run", args=[improving.pk]),
+        reverse("rlhf:compare_runs"),
+        reverse("rlhf:compare_runs") + f"?run={scene.policy_run.pk}&run={improving.pk}",
         reverse("labeling:campaign", args=[writing.campaign.pk]),
         reverse("rlhf:teach", args=[writing.snapshot.pk]),
         reverse("rlhf:sft_run", args=[writing.run.pk]),

@@ -85,6 +85,24 @@ def test_a_run_ends_with_figures_metrics_and_a_checkpoint(run):
     assert (run.step, run.steps) == (5, 5)
 
 
+def test_what_people_change_meanwhile_is_handed_over_while_the_program_runs(run):
+    run.config = {"steps": 3, "seconds": 1}
+    run.save()
+    assert run.claim(timezone.now())
+    seen = []
+
+    def hand_over(directory):
+        seen.append(not (directory / "result").exists())
+
+    follow(
+        run,
+        prepare=lambda directory: (directory / "config.json").write_text(json.dumps(run.config)),
+        succeed=lambda figures, checkpoint: succeeded(run, figures, checkpoint),
+        hand_over=hand_over,
+    )
+    assert any(seen)
+
+
 def test_a_run_delivered_twice_trains_once(run):
     assert work_on(run)
     assert not work_on(run)
