@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 # Reward models are measured for quality too, on a file of one's own: bench/reward.py.
-ALL = [["labeling"], ["ppo"], ["labels"]]
+ALL = [["labeling"], ["ppo"], ["labels"], ["rollout"]]
 
 
 def main() -> None:
