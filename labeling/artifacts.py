@@ -72,6 +72,13 @@ def weights(checkpoint: str) -> str:
     return checkpoint
 
 
+def discard(url: str) -> None:
+    """Delete an artifact's file that nobody needs any more; one that is gone is no error."""
+    filesystem, path = url_to_fs(url)
+    if filesystem.exists(path):
+        filesystem.rm(path)
+
+
 def open_artifact(url: str) -> fsspec.core.OpenFile:
     return fsspec.open(url, "rb")
 

@@ -64,7 +64,9 @@ def read_objects(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         BadLine: at the first line that is not UTF-8, not a JSON object or too long.
     """
-    for number, line in _lines(decompressed(file)):
+    for number, line in read_lines(decompressed(file)):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
         except ValueError:
@@ -80,7 +82,12 @@ def decompressed(file: IO[bytes]) -> IO[bytes]:
     return gzip.open(file) if start == b"\x1f\x8b" else file  # type: ignore[return-value]
 
 
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
+def read_lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
+    """The lines of a text with their numbers, empty ones included; none longer than allowed.
+
+    Raises:
+        BadLine: at the first line that is not UTF-8 or too long, or where the file is damaged.
+    """
     number = 0
     while True:
         number += 1
@@ -101,8 +108,7 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
             raise BadLine(
                 number, _("the text is not UTF-8; convert the file and try again.")
             ) from None
-        if text.strip():
-            yield number, text
+        yield number, text
 
 
 def _preference(number: int, row: dict[str, Any]) -> Preference:

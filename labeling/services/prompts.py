@@ -40,6 +40,15 @@ def check_messages(messages: object, folder: Path | None = None) -> list[Message
 
     Images that come with it are stored; relative paths begin at `folder`, where there is one.
     """
+    return [_checked(message, folder) for message in check_words(messages)]
+
+
+def check_words(messages: object) -> list[Message]:
+    """The same conversation, when it can be answered; nothing is stored, images are not looked at.
+
+    Raises:
+        BadRow: with what is wrong.
+    """
     if not isinstance(messages, list) or not messages:
         raise errors.BadRow(_("The prompt needs at least one message."))
     for message in messages:
@@ -57,7 +66,7 @@ def check_messages(messages: object, folder: Path | None = None) -> list[Message
             raise errors.BadRow(_("A message holds a NUL character, which no text may."))
     if messages[-1]["role"] != "user":
         raise errors.BadRow(_("The last message of the prompt must be the user's."))
-    return [_checked(message, folder) for message in messages]
+    return messages
 
 
 def _checked(message: Message, folder: Path | None) -> Message:
@@ -70,8 +79,9 @@ def _checked(message: Message, folder: Path | None) -> Message:
 
 
 def store_prompts(rows: Iterable[tuple[list[Message], str]]) -> list[Prompt]:
-    """Prompts for these (messages, category), made where they do not exist yet."""
-    wanted = {digest_of(messages): (messages, category) for messages, category in rows}
+    """The prompt of each (messages, category), made where it does not exist yet."""
+    each = [(digest_of(messages), messages, category) for messages, category in rows]
+    wanted = {digest: (messages, category) for digest, messages, category in each}
     Prompt.objects.bulk_create(
         [
             Prompt(messages=messages, category=category, digest=digest)
@@ -81,4 +91,4 @@ def store_prompts(rows: Iterable[tuple[list[Message], str]]) -> list[Prompt]:
     )
     stored = Prompt.objects.in_bulk(list(wanted), field_name="digest")
     link_images(stored.values())
-    return [stored[digest] for digest in wanted]
+    return [stored[digest] for digest, _messages, _category in each]

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.access import campaign_for
-from labeling.dashboards import agreement, cost, labelers, policies, progress
+from labeling.dashboards import agreement, cost, labelers, policies, progress, prompts
 from labeling.dashboards.sections import Section, csv_lines
 from labeling.models import Campaign, Judgment, Membership, Report
 from labeling.requests import SignedIn
@@ -42,6 +42,7 @@ class Dashboard:
     lead: str | Promise
     sections: Callable[[Campaign, Any], list[Section]]
     subject: str = ""
+    of_judgments: bool = True  # whose, the page lets one choose
     empty: str | Promise = ""  # what to do next, where queries find nothing
 
 
@@ -68,6 +69,14 @@ DASHBOARDS = {
             _("Which policy people prefer, by how much, and how sure that is."),
             policies.sections,
             Report.Subject.POLICIES,
+        ),
+        Dashboard(
+            "prompts",
+            _("Prompts"),
+            _("What is asked: how much of each category, what says nearly the same, what leaks."),
+            prompts.sections,
+            Report.Subject.PROMPTS,
+            of_judgments=False,
         ),
         Dashboard(
             "progress",

@@ -182,7 +182,7 @@ def test_images_that_can_not_be_taken_in_are_refused_in_a_sentence(
     with pytest.raises(errors.BadRow) as refusal:
         import_prompts(campaign=campaign, file=lines(row), folder=folder)
     assert sentence in str(refusal.value)
-    assert str(refusal.value).startswith("Line 1:")
+    assert str(refusal.value).startswith("Line 1, field “images”:")
     assert not Prompt.objects.exists()
 
 
@@ -205,7 +205,7 @@ def test_an_assistant_shows_no_images(campaign):
     "row", [{}, {"prompt": "Hm?", "responses": ["one"]}, {"prompt": "Hm?", "category": 3}, []]
 )
 def test_a_line_that_is_no_prompt_is_refused_with_its_number(campaign, row):
-    with pytest.raises(errors.BadRow, match="Line 2:"):
+    with pytest.raises(errors.BadRow, match=r"Line 2[,:]"):
         import_prompts(campaign=campaign, file=lines({"prompt": "Good?"}, row))
     assert not Prompt.objects.exists()
     with pytest.raises(errors.BadRow, match="no prompt"):

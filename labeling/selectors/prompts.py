@@ -1,0 +1,92 @@
+"""What a campaign's prompts are: by category, what says nearly the same, what leaks."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from labeling.models import Campaign, Prompt
+from labeling.near_duplicates import SIMILAR, Near, groups, near_duplicates
+from labeling.splits import split_of
+
+MOST_COMPARED = 100_000  # prompts: about two minutes and 300 MB
+MOST_NAMED = 500  # groups, and leaks: a table that somebody reads
+
+
+def prompt_figures(campaign: Campaign, judges: str) -> dict[str, Any]:
+    """Categories, near-duplicates and leaks of a campaign's prompts; judges are not asked."""
+    prompts = campaign.prompts.order_by("id")
+    texts = islice(_texts(campaign), MOST_COMPARED)
+    pairs = list(near_duplicates(texts))
+    own = set(prompts.values_list("pk", flat=True)[:MOST_COMPARED])
+    within = [pair for pair in pairs if pair.one in own and pair.other in own]
+    together = groups(within)
+    leaks = list(_leaks(pairs))
+    shown = {pk for group in together[:MOST_NAMED] for pk in group[:2]} | {
+        pk for pair in leaks[:MOST_NAMED] for pk in (pair.one, pair.other)
+    }
+    words = {prompt.pk: _words(prompt.messages) for prompt in Prompt.objects.filter(pk__in=shown)}
+    categories = Counter(prompts.values_list("category", flat=True).iterator())
+    return {
+        "prompts": categories.total(),
+        "compared": min(categories.total(), MOST_COMPARED),
+        "similar": SIMILAR,
+        "categories": [
+            {"name": name, "prompts": count}
+            for name, count in sorted(categories.items(), key=lambda item: (-item[1], item[0]))
+        ],
+        "too_many": sum(len(group) - 1 for group in together),
+        "groups": [
+            {"prompts": len(group), "one": words[group[0]], "other": words[group[1]]}
+            for group in together[:MOST_NAMED]
+        ],
+        "leaking": len({pair.one for pair in leaks} | {pair.other for pair in leaks}),
+        "leaks": [
+            {
+                "similarity": round(pair.similarity, 3),
+                "one": words[pair.one],
+                "other": words[pair.other],
+                "elsewhere": not (pair.one in own and pair.other in own),
+            }
+            for pair in leaks[:MOST_NAMED]
+        ],
+    }
+
+
+def _texts(campaign: Campaign) -> Iterator[tuple[int, str]]:
+    """The campaign's prompts, then what other campaigns hold out for tests."""
+    own = campaign.prompts.order_by("id").values_list("pk", "messages")
+    for pk, messages in own.iterator(chunk_size=1000):
+        yield pk, _said(messages)
+    held_out = (
+        Prompt.objects.filter(campaigns__isnull=False)
+        .exclude(campaigns=campaign)
+        .distinct()
+        .order_by("id")
+        .values_list("pk", "digest", "messages")
+    )
+    for pk, digest, messages in held_out.iterator(chunk_size=1000):
+        if split_of(digest) == "test":
+            yield pk, _said(messages)
+
+
+def _leaks(pairs: list[Near]) -> Iterator[Near]:
+    """Near-duplicates on both sides of the split: what is trained on says what is tested with."""
+    digests = dict(
+        Prompt.objects.filter(
+            pk__in={pk for pair in pairs for pk in (pair.one, pair.other)}
+        ).values_list("pk", "digest")
+    )
+    for pair in pairs:
+        if split_of(digests[pair.one]) != split_of(digests[pair.other]):
+            yield pair
+
+
+def _said(messages: list[dict[str, Any]]) -> str:
+    """What is compared: all that is said, so that one question after two talks is two."""
+    return "\n".join(message["content"] for message in messages)
+
+
+def _words(messages: list[dict[str, Any]]) -> str:
+    text = " ".join(str(messages[-1]["content"]).split())
+    return text if len(text) <= 200 else f"{text[:199]}…"

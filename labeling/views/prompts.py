@@ -1,0 +1,93 @@
+"""What a campaign asks: its prompts, the files they come from, what to look at before launch."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling import errors
+from labeling.access import campaign_for, prompt_file_for
+from labeling.dashboards.prompts import warnings
+from labeling.forms import PromptFileForm
+from labeling.models import Campaign, Judgment, Membership, Report
+from labeling.requests import SignedIn
+from labeling.selectors.reports import latest_report, newest_request
+from labeling.services.prompt_files import keep_upload, stop
+
+MANAGER = Membership.Role.MANAGER
+FILES_SHOWN = 20
+
+
+@login_required
+@require_safe
+def index(request: SignedIn, pk: int) -> HttpResponse:
+    campaign = campaign_for(request.user, pk, MANAGER)
+    context = {**_standing(campaign), "form": PromptFileForm()}
+    return render(request, "labeling/prompts.html", context)
+
+
+@login_required
+@require_safe
+def live(request: SignedIn, pk: int) -> HttpResponse:
+    """How far the files are."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    return render(request, "labeling/prompts.html#files", _standing(campaign))
+
+
+@login_required
+@require_POST
+def upload(request: SignedIn, pk: int) -> HttpResponse:
+    """Keep a file for a worker to read; what is wrong with it stands beside it later."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    form = PromptFileForm(request.POST, request.FILES)
+    if not form.is_valid():
+        context = {**_standing(campaign), "form": form}
+        return render(request, "labeling/prompts.html", context, status=422)
+    file = form.cleaned_data["file"]
+    try:
+        keep_upload(
+            campaign=campaign, file=file, name=file.name, wanted=form.wanted(), by=request.user
+        )
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("The file is here and is read in the background."))
+    return redirect("labeling:prompts", campaign.pk)
+
+
+@login_required
+@require_POST
+def end(request: SignedIn, pk: int) -> HttpResponse:
+    """Stop reading a file."""
+    file = prompt_file_for(request.user, pk)
+    try:
+        stop(file=file, by=request.user, now=timezone.now())
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("Stopped; none of the file's prompts came in."))
+    return redirect("labeling:prompts", file.campaign_id)
+
+
+def _standing(campaign: Campaign) -> dict[str, Any]:
+    people = Judgment.JudgeKind.PERSON
+    report = latest_report(campaign, Report.Subject.PROMPTS, people)
+    wanted = newest_request(campaign, Report.Subject.PROMPTS, people)
+    files = list(campaign.prompt_files.select_related("uploaded_by")[:FILES_SHOWN])
+    count = campaign.prompts.count()
+    return {
+        "campaign": campaign,
+        "files": files,
+        "prompts": count,
+        "report": report,
+        "checking": wanted is not None and wanted.under_way,
+        "outdated": report is not None and report.figures["prompts"] != count,
+        "warnings": warnings(report.figures) if report else [],
+        "reading": any(file.under_way for file in files)
+        or (wanted is not None and wanted.under_way),
+    }
