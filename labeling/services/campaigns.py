@@ -7,7 +7,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling import errors
-from labeling.models import Act, Campaign, CampaignPolicy, Membership, Prompt, User
+from labeling.models import (
+    Act,
+    Campaign,
+    CampaignPolicy,
+    Membership,
+    PlannedMeeting,
+    Prompt,
+    User,
+)
 from labeling.services import audit
 from labeling.services.demonstrations import want_demonstrations
 from labeling.services.satisfiable import obstacles
@@ -236,10 +244,26 @@ def clone_campaign(*, campaign: Campaign, by: User) -> Campaign:
         prompts=campaign.prompts.all(),
         entrants=entrants,
     )
+    _copy_plan(campaign, copy)
     for member in campaign.memberships.exclude(user=by).select_related("user"):
         add_members(campaign=copy, users=[member.user], role=member.role, by=by)
     audit.record(actor=by, act=Act.CAMPAIGN_CLONED, subject=campaign, details={"copy": copy.name})
     return copy
+
+
+def _copy_plan(campaign: Campaign, copy: Campaign) -> None:
+    entrants = {entrant.policy_id: entrant for entrant in copy.entrants.all()}
+    plan = campaign.planned_meetings.filter(left_out_at__isnull=True)
+    for line in plan.select_related("one", "other"):
+        PlannedMeeting.objects.create(
+            campaign=copy,
+            one=entrants[line.one.policy_id],
+            other=entrants[line.other.policy_id],
+            one_temperature=line.one_temperature,
+            other_temperature=line.other_temperature,
+            pairs=line.pairs,
+            weight=line.weight,
+        )
 
 
 def _free_name(name: str) -> str:

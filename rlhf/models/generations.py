@@ -3,7 +3,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Campaign, Policy, Prompt, Response
+from labeling.models import Campaign, PairRule, PlannedMeeting, Policy, Prompt, Response
 
 
 class ResponseRequest(models.Model):
@@ -23,7 +23,16 @@ class ResponseRequest(models.Model):
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="response_requests")
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="response_requests")
     number = models.PositiveSmallIntegerField()  # 0 .. responses-1
+    # The line of the pair plan it was asked by, and for which of its sides; empty without a plan.
+    meeting = models.ForeignKey(
+        PlannedMeeting,
+        null=True,
+        on_delete=models.RESTRICT,
+        related_name="response_requests",
+    )
+    side = models.PositiveSmallIntegerField(null=True)  # 0: the one, 1: the other
     sampling = models.JSONField()  # temperature, top_p, max_tokens, seed
+    arm = models.CharField(max_length=12, choices=PairRule, blank=True)  # by which it was chosen
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     response = models.OneToOneField(
         Response, null=True, on_delete=models.PROTECT, related_name="request"
@@ -37,6 +46,11 @@ class ResponseRequest(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign", "prompt", "policy", "number"], name="response_requested_once"
+            ),
+            models.CheckConstraint(
+                name="request_by_plan_has_a_side",
+                condition=Q(meeting__isnull=True, side__isnull=True)
+                | Q(meeting__isnull=False, side__in=[0, 1]),
             ),
             models.CheckConstraint(
                 name="request_status_is_known",
