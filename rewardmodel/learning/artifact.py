@@ -110,15 +110,38 @@ class Scorer:
         """
         return [score for score, _ in self.judge_tokens(prompts, responses)]
 
-    @torch.no_grad()
     def judge_tokens(
         self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
     ) -> list[tuple[float, float | None]]:
         """Normalised scores as `score_tokens` gives them, each with its uncertainty.
 
         The uncertainty is the standard deviation of the heads' scores, in the unit of the score;
-        None where there is one head, or each judges another aspect. A preference leaves each head
-        a level of its own, so the level that it has on held-out responses is taken off first.
+        None where there is one head, or each judges another aspect.
+        """
+        heads = self.opinions_on_tokens(prompts, responses)
+        alike = heads.shape[1] > 1 and not self.card.aspects
+        spread = heads.std(1).tolist() if alike else [None] * len(heads)
+        return list(zip(self.model.combined(heads).tolist(), spread, strict=True))
+
+    def leads(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        responses: Sequence[tuple[str, str]],
+    ) -> torch.Tensor:
+        """By how much each head prefers the first of two responses, (pairs, heads) in log-odds."""
+        prompts = [self.chat.prompt(messages) for messages in conversations for _side in range(2)]
+        texts = [self.chat.response(text) for pair in responses for text in pair]
+        heads = self.opinions_on_tokens(prompts, texts).view(len(responses), 2, -1)
+        return (heads[:, 0] - heads[:, 1]) * self.card.std / self.card.temperature
+
+    @torch.no_grad()
+    def opinions_on_tokens(
+        self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+    ) -> torch.Tensor:
+        """What each head makes of each response, (responses, heads), in the unit of the score.
+
+        A preference leaves each head a level of its own, so the level that a head has on held-out
+        responses is taken off first.
         """
         members: dict[tuple[int, ...], list[int]] = {}
         ended = [self.chat.ended(response) for response in responses]
@@ -128,19 +151,13 @@ class Scorer:
         groups = [Group([*p], [ended[n] for n in numbers]) for p, numbers in members.items()]
         order = list(members.values())
         means = torch.tensor(self.card.head_means or [self.card.mean])  # (k,)
-        judged: list[tuple[float, float | None]] = [(0.0, None)] * len(responses)
+        found = torch.zeros(len(responses), len(means))
         for part in passes(groups, self.tokens_per_pass):
             with autocast(self.model.device, self.card.precision):
                 features = self.model.features(self.model.batch([groups[n] for n in part]))
             seen = (self.model.opinions(features).cpu() - means) / self.card.std  # (S, k)
-            alike = seen.shape[1] > 1 and not self.card.aspects
-            spread = seen.std(1).tolist() if alike else [None] * len(seen)
-            numbers = [number for place in part for number in order[place]]
-            for number, value, unsure in zip(
-                numbers, self.model.combined(seen).tolist(), spread, strict=True
-            ):
-                judged[number] = (value, unsure)
-        return judged
+            found[[number for place in part for number in order[place]]] = seen.float()
+        return found
 
 
 def load_scorer(path: Path, device: torch.device | str = "cpu") -> Scorer:

@@ -40,6 +40,20 @@ def scored(lines: Iterable[str], scorer: Scorer) -> Iterator[dict[str, Any]]:
             raise refusal
 
 
+def with_leads(rows: Iterable[dict[str, Any]], scorer: Scorer) -> Iterator[dict[str, Any]]:
+    """Each pair with `leads`: by how much each head prefers the first response, in log-odds.
+
+    A row holds `prompt`, messages, and `responses`, two texts; what else it holds stays.
+    """
+    rows = iter(rows)
+    while some := list(islice(rows, ROWS_AT_A_TIME)):
+        leads = scorer.leads(
+            [row["prompt"] for row in some], [tuple(row["responses"]) for row in some]
+        )
+        for row, found in zip(some, leads.tolist(), strict=True):
+            yield {**row, "leads": found}
+
+
 def _row(number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)

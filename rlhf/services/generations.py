@@ -1,4 +1,3 @@
-import random
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import combinations, groupby
@@ -9,7 +8,17 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from labeling import errors
-from labeling.models import Act, Campaign, DiscardedPair, Policy, Prompt, Response, User
+from labeling.models import (
+    Act,
+    Campaign,
+    DiscardedPair,
+    PairChoice,
+    PairRule,
+    Policy,
+    Prompt,
+    Response,
+    User,
+)
 from labeling.models.rankings import FEWEST
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
@@ -19,12 +28,15 @@ from labeling.services.rankings import create_groups
 from rlhf.generation.protocol import Generated, Sampling
 from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
 from rlhf.models import ResponseRequest
+from rlhf.selectors.pair_choices import waits_for_judge
+from rlhf.selectors.pair_plans import plan_of
+from rlhf.services.pair_choices import answered_requests, settle
+from rlhf.services.wanted_responses import requests_by_plan, requests_of_all
 
 Status = ResponseRequest.Status
 
 BATCH = 128  # requests claimed at once: more than the servers answer in parallel
 LEASE = timedelta(minutes=15)  # longer than a batch takes on a slow machine
-SEEDS = 2**31
 
 
 @transaction.atomic
@@ -33,7 +45,8 @@ def request_responses(
 ) -> int:
     """Ask each policy of a campaign for its responses to these prompts; returns how many are new.
 
-    The answers come later; asking again for the same prompts changes nothing.
+    The answers come later; asking again for the same prompts changes nothing. Where the campaign
+    has a pair plan, each prompt is asked by one of its lines.
 
     Raises:
         TooFewToRank: the policies together give fewer than a ranking takes.
@@ -41,31 +54,15 @@ def request_responses(
     given = sum(campaign.entrants.values_list("responses", flat=True))
     if campaign.kind == Campaign.Kind.RANKING and given < FEWEST:
         raise errors.TooFewToRank
-    chance = random.SystemRandom()
     prompts = list(prompts)
     campaign.prompts.add(*prompts)
     before = ResponseRequest.objects.filter(campaign=campaign).count()
-    ResponseRequest.objects.bulk_create(
-        (
-            ResponseRequest(
-                campaign=campaign,
-                prompt=prompt,
-                policy_id=entrant.policy_id,
-                number=number,
-                sampling={
-                    "temperature": entrant.temperature,
-                    "top_p": entrant.top_p,
-                    "max_tokens": entrant.max_tokens,
-                    "seed": chance.randrange(SEEDS),
-                },
-            )
-            for prompt in prompts
-            for entrant in campaign.entrants.all()
-            for number in range(entrant.responses)
-        ),
-        ignore_conflicts=True,
-        batch_size=1000,
+    wanted = (
+        requests_by_plan(campaign, prompts)
+        if plan_of(campaign)
+        else requests_of_all(campaign, prompts)
     )
+    ResponseRequest.objects.bulk_create(wanted, ignore_conflicts=True, batch_size=1000)
     fresh = ResponseRequest.objects.filter(campaign=campaign).count() - before
     if fresh:
         audit.record(
@@ -175,7 +172,12 @@ def _pair_if_complete(request: ResponseRequest) -> None:
 
 def _pair_what_was_left() -> None:
     """Pair the prompts whose worker died between the last answer and the pairing."""
-    unpaired = ResponseRequest.objects.filter(paired=False)
+    chosen_later = [
+        campaign.pk
+        for campaign in Campaign.objects.filter(pair_choice=PairRule.UNCERTAINTY)
+        if waits_for_judge(campaign)
+    ]
+    unpaired = ResponseRequest.objects.filter(paired=False).exclude(campaign__in=chosen_later)
     waiting = unpaired.filter(
         campaign=OuterRef("campaign"), prompt=OuterRef("prompt"), status=Status.QUEUED
     )
@@ -190,23 +192,21 @@ def pair_prompts(*, campaign: Campaign, prompts: list[Prompt]) -> None:
 
     A campaign that ranks puts all of them in order together. In one of pairs, with several
     policies each meets the others, response by response; with one policy all its responses meet
-    each other. Who writes demonstrations may start from one of two.
+    each other; by a plan the two sides of its line meet. Who writes demonstrations may start from
+    one of two. What a reward model chooses waits for it (services/pair_choices.py); while there
+    is none, chance does.
     """
     # Two workers that finish one prompt together must not count its discarded pairs twice.
     Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-    requests = (
-        ResponseRequest.objects.filter(campaign=campaign, prompt__in=prompts, paired=False)
-        .exclude(status=Status.QUEUED)
-        .select_related("response", "prompt")
-        .order_by("prompt_id", "policy_id", "number")
-    )
-    by_prompt: dict[int, list[ResponseRequest]] = {}
-    for request in requests:
-        by_prompt.setdefault(request.prompt_id, []).append(request)
+    if waits_for_judge(campaign):
+        return
+    by_prompt = answered_requests(campaign, prompts)
     if campaign.kind == Campaign.Kind.DEMONSTRATION:
         _offer_to_writers(campaign, by_prompt)
     elif campaign.kind == Campaign.Kind.RANKING:
         _let_rank(campaign, by_prompt)
+    elif campaign.pair_choice == PairRule.UNCERTAINTY:
+        settle(campaign, by_prompt, {})
     else:
         _let_meet(campaign, by_prompt)
     ResponseRequest.objects.filter(pk__in=[r.pk for rs in by_prompt.values() for r in rs]).update(
@@ -246,13 +246,23 @@ def _let_meet(campaign: Campaign, by_prompt: dict[int, list[ResponseRequest]]) -
                 )
             else:
                 pairs.append((one.response, other.response))
-    create_comparisons(campaign=campaign, pairs=pairs)
+    made = create_comparisons(campaign=campaign, pairs=pairs)
+    arms = {prompt: answered[0].arm for prompt, answered in by_prompt.items()}
+    PairChoice.objects.bulk_create(
+        PairChoice(comparison=comparison, arm=arms[comparison.prompt_id])
+        for comparison in made
+        if arms[comparison.prompt_id]
+    )
 
 
 def _meetings(
     answered: list[ResponseRequest],
 ) -> Iterator[tuple[ResponseRequest, ResponseRequest]]:
-    """Which responses to one prompt meet; `answered` is ordered by policy."""
+    """Which responses to one prompt meet; `answered` is ordered by policy and number."""
+    if answered[0].meeting_id is not None:
+        ones, others = ([each for each in answered if each.side == side] for side in (0, 1))
+        yield from zip(ones, others, strict=True)
+        return
     entrants = [list(group) for _, group in groupby(answered, key=attrgetter("policy_id"))]
     if len(entrants) == 1:
         yield from combinations(entrants[0], 2)

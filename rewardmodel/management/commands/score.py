@@ -19,6 +19,11 @@ class Command(BaseCommand):
         parser.add_argument("reward_model", type=int, help="number of a finished reward model")
         text = FileType(encoding="utf-8")
         parser.add_argument("--input", type=text, default=sys.stdin, help="a file; else stdin")
+        parser.add_argument(
+            "--pairs",
+            action="store_true",
+            help="rows hold prompt (messages) and two responses; leads of each head come out",
+        )
         out = FileType("w", encoding="utf-8")
         parser.add_argument("--output", type=out, default=None, help="a file; else stdout")
 
@@ -33,12 +38,19 @@ class Command(BaseCommand):
             )
         # torch loads here, never where only the command's name is looked up
         from rewardmodel.learning.artifact import load_scorer
-        from rewardmodel.learning.scoring import scored
+        from rewardmodel.learning.scoring import scored, with_leads
 
         output = options["output"] or self.stdout
         try:
             scorer = load_scorer(artifacts.local_copy(run.checkpoint))
-            for row in scored(options["input"], scorer):
+            lines = options["input"]
+            rows = (
+                with_leads((json.loads(line) for line in lines), scorer)
+                if options["pairs"]
+                else scored(lines, scorer)
+            )
+            for row in rows:
                 output.write(json.dumps(row, ensure_ascii=False) + "\n")
+            output.flush()
         except (ValueError, FileNotFoundError) as refusal:
             raise CommandError(str(refusal)) from None

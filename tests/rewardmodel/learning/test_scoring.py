@@ -156,3 +156,32 @@ def test_the_command_names_a_bad_line_or_a_model_that_is_not_there(finished):
         call_command("score", str(finished.pk), input=io.StringIO("{"))
     with pytest.raises(CommandError, match="no finished reward model 999999"):
         call_command("score", "999999")
+
+
+class TestPairs:
+    """What a pair's heads differ about is said for the pair, not for each response."""
+
+    def test_leads_are_the_differences_of_the_heads_in_log_odds(self, result):
+        scorer = load_scorer(result)
+        texts = "please", "mat"
+        [lead] = scorer.leads([QUESTION], [texts])
+        one, other = (
+            scorer.opinions_on_tokens([scorer.chat.prompt(QUESTION)], [scorer.chat.response(text)])[
+                0
+            ]
+            for text in texts
+        )
+        wanted = (one - other) * scorer.card.std / scorer.card.temperature
+        assert torch.allclose(lead, wanted, atol=0.05)
+        assert torch.allclose(scorer.leads([QUESTION], [texts[::-1]])[0], -lead, atol=0.05)
+
+    def test_the_command_gives_each_pair_its_leads(self, finished, tmp_path):
+        asked, told = tmp_path / "pairs.jsonl", tmp_path / "leads.jsonl"
+        row = {"prompt": QUESTION, "responses": ["please", "mat"], "kept": 1}
+        asked.write_text("".join(lines(row, row)), encoding="utf-8")
+        call_command(
+            "score", str(finished.pk), "--pairs", "--input", str(asked), "--output", str(told)
+        )
+        told_rows = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
+        assert [len(each["leads"]) for each in told_rows] == [4, 4]
+        assert told_rows[0]["kept"] == 1
