@@ -14,10 +14,12 @@ from typing import Any
 
 from celery.worker import state as worker_state
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from labeling import artifacts
 from rewardmodel.runs import TrainingRun
+from rewardmodel.services.announcements import announce_end
 
 logger = logging.getLogger(__name__)
 
@@ -168,20 +170,26 @@ def succeeded(run: TrainingRun, figures: dict[str, Any], checkpoint: str) -> boo
 
 def _record_cancel(run: TrainingRun) -> None:
     """A run that lost its claim was cancelled by a person, or is another worker's now."""
-    type(run)._default_manager.filter(
+    mine = type(run)._default_manager.filter(
         pk=run.pk, claim_key=run.claim_key, cancel_requested_at__isnull=False
-    ).update(status=TrainingRun.Status.CANCELLED, finished_at=timezone.now())
+    )
+    now = timezone.now()
+    with transaction.atomic():
+        if mine.update(status=TrainingRun.Status.CANCELLED, finished_at=now):
+            announce_end(run, TrainingRun.Status.CANCELLED, now, {})
 
 
 def _end(run: TrainingRun, status: str, **values: Any) -> bool:
     """Write how the run ended, unless it is no longer this worker's."""
+    now = timezone.now()
     if status != TrainingRun.Status.QUEUED:
-        values["finished_at"] = timezone.now()
-    return bool(
-        type(run)
-        ._default_manager.filter(pk=run.pk, claim_key=run.claim_key, status="running")
-        .update(status=status, **values)
-    )
+        values["finished_at"] = now
+    mine = type(run)._default_manager.filter(pk=run.pk, claim_key=run.claim_key, status="running")
+    with transaction.atomic():
+        ended = bool(mine.update(status=status, **values))
+        if ended:
+            announce_end(run, status, now, values.get("figures", {}), values.get("error", ""))
+    return ended
 
 
 def last_sentence(log: Path) -> str:

@@ -8,6 +8,7 @@ from django.db import transaction
 from labeling import errors
 from labeling.models import Assignment, Judgment, Tombstone, User
 from labeling.services.assignments import stand_in_for
+from labeling.services.events import announce_judgment
 from labeling.services.judgments import (
     Answer,
     check_offered,
@@ -97,6 +98,7 @@ def retract_answer(
         created_at=now,
     )
     retract_parts(retraction, judgment)
+    announce_judgment(retraction, now)
     assignment.withdrawn_at = now
     assignment.save(update_fields=["withdrawn_at"])
     if assignment.purpose == Assignment.Purpose.DATA:  # nobody else answers a labeler's checks

@@ -12,6 +12,7 @@ from labeling import errors
 from labeling.models import Assignment, Campaign, Judgment, Ranking, Skip, User
 from labeling.selectors.guidelines import version_shown
 from labeling.services.checks import review_probation
+from labeling.services.events import announce_if_complete, announce_judgment
 from labeling.services.rankings import preference_of, store_ranking
 
 LONGEST_RATIONALE = 10_000  # characters
@@ -83,6 +84,8 @@ def record_judgment(
     )
     assignment.answered_at = now
     assignment.save(update_fields=["answered_at"])
+    if assignment.purpose == Assignment.Purpose.DATA:
+        announce_if_complete(assignment.comparison, now)
     review_probation(labeler, assignment.comparison.campaign, now)
     return judgment
 
@@ -131,6 +134,7 @@ def store_answer(
     )
     if answer.ranks:
         store_ranking(judgment, answer.ranks, supersedes)
+    announce_judgment(judgment, now)
     return judgment
 
 

@@ -10,11 +10,21 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
+from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from numpy.typing import NDArray
 
 from labeling import artifacts, errors
-from labeling.models import Act, Assignment, Campaign, Judgment, Snapshot, SnapshotJudgment, User
+from labeling.models import (
+    Act,
+    Assignment,
+    Campaign,
+    EventKind,
+    Judgment,
+    Snapshot,
+    SnapshotJudgment,
+    User,
+)
 from labeling.selectors.judgments import (
     about_two_texts,
     current_judgments,
@@ -22,10 +32,11 @@ from labeling.selectors.judgments import (
 )
 from labeling.selectors.votes import votes_of
 from labeling.services import audit
+from labeling.services.events import announce
+from labeling.splits import SPLIT, split_of
 from labeling.statistics.aggregation import Method, aggregate
 
 Purpose = Assignment.Purpose
-TEST_SHARE = 0.15
 AGGREGATION = {
     Method.SHARES: "share of votes; a tie, both good and both bad are half a vote to each "
     "and are counted as ties beside it; undecided pairs are kept",
@@ -38,13 +49,6 @@ AGGREGATION = {
     Method.GLAD: "GLAD over first, neither and second (crowd-kit)",
 }
 REVIEWED = "; where a reviewer decided, that decision alone"
-SPLIT = {"by": "prompt", "seed": 0, "test_share": TEST_SHARE}
-
-
-def split_of(prompt_digest: str, seed: int = 0, test_share: float = TEST_SHARE) -> str:
-    """ "train" or "test", decided by the prompt alone: the same in every snapshot and run."""
-    draw = hashlib.sha256(f"{seed}:{prompt_digest}".encode()).digest()
-    return "test" if int.from_bytes(draw[:8]) / 2**64 < test_share else "train"
 
 
 def take_snapshot(
@@ -154,6 +158,13 @@ def _record(
                 **frozen.counts,
                 "judge_kinds": recipe["judge_kinds"],
             },
+        )
+        announce(
+            EventKind.SNAPSHOT,
+            campaign,
+            {"snapshot": snapshot.pk, "digest": frozen.digest, **frozen.counts},
+            snapshot.created_at,
+            reverse("labeling:campaign", args=[campaign.pk]),
         )
     return snapshot
 

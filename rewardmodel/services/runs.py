@@ -6,6 +6,7 @@ from labeling import errors
 from labeling.models import Act, User
 from labeling.services import audit
 from rewardmodel.runs import TrainingRun
+from rewardmodel.services.announcements import announce_end
 
 
 @transaction.atomic
@@ -21,4 +22,6 @@ def cancel(*, run: TrainingRun, now: datetime, by: User | None = None) -> None:
         run.status, run.finished_at = TrainingRun.Status.CANCELLED, now
         fields += ["status", "finished_at"]
     run.save(update_fields=fields)
+    if run.status == TrainingRun.Status.CANCELLED:
+        announce_end(run, run.status, now, {})
     audit.record(actor=by, act=Act.TRAINING_CANCELLED, subject=run, details={"step": run.step})
