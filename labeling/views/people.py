@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import campaign_for, campaigns_for, invitation_for, membership_for
-from labeling.forms import InvitationForm, MemberForm, RoleForm
+from labeling.forms import InvitationForm, InviteGroupForm, MemberForm, RoleForm
 from labeling.models import Campaign, Membership
 from labeling.requests import SignedIn
 from labeling.services.campaigns import add_members, change_role, remove_member
@@ -140,6 +141,8 @@ def shown(
             for invitation in invitations[:INVITATIONS_SHOWN]
         ],
         "add_form": add_form or MemberForm(prefix="add"),
+        "groups": campaign.invited_groups.annotate(size=Count("places")),
+        "group_form": InviteGroupForm(campaign=campaign),
         "invite_form": invite_form or InvitationForm(prefix="invite"),
     }
     wrong = add_form is not None or invite_form is not None
