@@ -306,6 +306,11 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {"TITLE": "Accord", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 
+# Events ----------------------------------------------------------------------------------------
+
+# Webhooks lead out into the internet; these hosts may lie in a private network all the same.
+WEBHOOK_PRIVATE_HOSTS = read_list(ENVIRONMENT, "WEBHOOK_PRIVATE_HOSTS", [])
+
 # Celery --------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = BROKER_URL
@@ -321,6 +326,7 @@ CELERY_TASK_ROUTES = {
     "rewardmodel.tasks.train*": {"queue": "training"},
     "rlhf.tasks.train*": {"queue": "training"},
     "rlhf.tasks.generate*": {"queue": "generation"},
+    "rlhf.tasks.choose*": {"queue": "generation"},
 }
 CELERY_TASK_TRACK_STARTED = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a long task must not hold a short one behind it
@@ -358,6 +364,31 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "make snapshots whose worker went away": {
         "task": "labeling.tasks.resume_snapshot_orders",
+        "schedule": schedule(timedelta(minutes=1)),
+        "options": {"queue": "default", "expires": 60},
+    },
+    "choose the pairs that reward models are unsure of": {
+        "task": "rlhf.tasks.choose_pairs",
+        "schedule": schedule(timedelta(minutes=1)),
+        "options": {"queue": "generation", "expires": 60},
+    },
+    "pause campaigns that have learned enough": {
+        "task": "rlhf.tasks.apply_stop_rules",
+        "schedule": schedule(timedelta(minutes=5)),
+        "options": {"queue": "default", "expires": 300},
+    },
+    "deliver events again that nobody took": {
+        "task": "labeling.tasks.deliver_events",
+        "schedule": schedule(timedelta(seconds=15)),
+        "options": {"queue": "default", "expires": 15},
+    },
+    "forget what was delivered long ago": {
+        "task": "labeling.tasks.forget_old_deliveries",
+        "schedule": schedule(timedelta(hours=6)),
+        "options": {"queue": "default", "expires": 3600},
+    },
+    "read files of prompts that were left": {
+        "task": "labeling.tasks.read_lost_prompt_files",
         "schedule": schedule(timedelta(minutes=1)),
         "options": {"queue": "default", "expires": 60},
     },

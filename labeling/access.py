@@ -10,15 +10,20 @@ from labeling.models import (
     Assignment,
     AuditEvent,
     Campaign,
+    Delivery,
     Demonstration,
     DemonstrationSlot,
     Image,
     Invitation,
     Judgment,
+    LabelerGroup,
     Membership,
+    PlannedMeeting,
+    PromptFile,
     PromptImage,
     ReviewItem,
     User,
+    Webhook,
 )
 
 # Each role includes the ones before it.
@@ -124,6 +129,52 @@ def membership_for(user: User, pk: int) -> Membership:
     """Somebody's part in a campaign that the user manages."""
     return get_object_or_404(
         Membership.objects.select_related("user", "campaign"),
+        pk=pk,
+        campaign__in=campaigns_for(user, Membership.Role.MANAGER),
+    )
+
+
+def planned_meeting_for(user: User, pk: int) -> PlannedMeeting:
+    """A line of the pair plan of a campaign that the user manages."""
+    return get_object_or_404(
+        PlannedMeeting.objects.select_related("campaign", "one__policy", "other__policy"),
+        pk=pk,
+        campaign__in=campaigns_for(user, Membership.Role.MANAGER),
+    )
+
+
+def group_for(user: User, pk: int) -> LabelerGroup:
+    """A group of labelers that the user founded; engineers change all of them."""
+    groups = LabelerGroup.objects.all() if user.steers_training else user.owned_groups.all()
+    return get_object_or_404(groups, pk=pk)
+
+
+def webhooks_for(user: User) -> QuerySet[Webhook]:
+    """Of the campaigns that the user manages; those of all campaigns belong to engineers."""
+    if user.steers_training:
+        return Webhook.objects.all()
+    return Webhook.objects.filter(
+        campaign__in=campaigns_for(user, Membership.Role.MANAGER).values("pk")
+    )
+
+
+def webhook_for(user: User, pk: int) -> Webhook:
+    return get_object_or_404(webhooks_for(user).select_related("campaign", "created_by"), pk=pk)
+
+
+def delivery_for(user: User, pk: int) -> Delivery:
+    """What was sent to a webhook of the user's."""
+    return get_object_or_404(
+        Delivery.objects.select_related("webhook__campaign"),
+        pk=pk,
+        webhook__in=webhooks_for(user),
+    )
+
+
+def prompt_file_for(user: User, pk: int) -> PromptFile:
+    """A file of prompts of a campaign that the user manages."""
+    return get_object_or_404(
+        PromptFile.objects.select_related("campaign"),
         pk=pk,
         campaign__in=campaigns_for(user, Membership.Role.MANAGER),
     )

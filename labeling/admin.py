@@ -21,6 +21,8 @@ from labeling.models import (
     Chat,
     ChatTurn,
     Comparison,
+    Delivery,
+    DeliveryAttempt,
     Demonstration,
     DemonstrationImport,
     DemonstrationSkip,
@@ -28,16 +30,23 @@ from labeling.models import (
     DemonstrationSnapshot,
     DiscardedPair,
     GoldQuestion,
+    GroupMember,
     GuidelinesVersion,
     Hold,
     Image,
     Invitation,
+    InvitedGroup,
     Judgment,
+    LabelerGroup,
+    MailWish,
     Membership,
     OptOut,
+    PairChoice,
+    PlannedMeeting,
     Policy,
     PreferenceImport,
     Prompt,
+    PromptFile,
     PromptImage,
     Ranking,
     Report,
@@ -54,6 +63,7 @@ from labeling.models import (
     Tally,
     Tombstone,
     User,
+    Webhook,
     Withdrawal,
 )
 from labeling.services import audit
@@ -201,6 +211,73 @@ class ReportAdmin(ReadOnlyAdmin):
     list_display = ["campaign", "subject", "judges", "status", "requested_at", "finished_at"]
     list_filter = ["subject", "status"]
     list_select_related = ["campaign"]
+
+
+@admin.register(PlannedMeeting)
+class PlannedMeetingAdmin(ReadOnlyAdmin):
+    list_display = ["campaign", "one", "other", "pairs", "weight", "left_out_at"]
+    list_filter = ["campaign"]
+    list_select_related = ["campaign", "one__policy", "other__policy"]
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    list_display = ["url", "campaign", "kinds", "active", "created_by"]
+    list_filter = ["active"]
+    list_select_related = ["campaign", "created_by"]
+
+
+@admin.register(MailWish)
+class MailWishAdmin(ReadOnlyAdmin):
+    list_display = ["user", "kind"]
+    list_select_related = ["user"]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "webhook", "reader", "status", "tries", "created_at"]
+    list_filter = ["kind", "status"]
+    list_select_related = ["webhook", "reader"]
+
+
+@admin.register(DeliveryAttempt)
+class DeliveryAttemptAdmin(ReadOnlyAdmin):
+    list_display = ["delivery", "at", "status", "seconds"]
+    list_select_related = ["delivery__webhook", "delivery__reader"]
+
+
+@admin.register(LabelerGroup)
+class LabelerGroupAdmin(ReadOnlyAdmin):
+    list_display = ["name", "owner", "created_at"]
+    list_select_related = ["owner"]
+    search_fields = ["name"]
+
+
+@admin.register(GroupMember)
+class GroupMemberAdmin(ReadOnlyAdmin):
+    list_display = ["group", "user"]
+    list_select_related = ["group", "user"]
+
+
+@admin.register(InvitedGroup)
+class InvitedGroupAdmin(ReadOnlyAdmin):
+    list_display = ["group", "campaign"]
+    list_select_related = ["group", "campaign"]
+
+
+@admin.register(PairChoice)
+class PairChoiceAdmin(ReadOnlyAdmin):
+    list_display = ["comparison", "arm", "disagreement", "chance"]
+    list_filter = ["arm"]
+    list_select_related = ["comparison"]
+
+
+@admin.register(PromptFile)
+class PromptFileAdmin(ReadOnlyAdmin):
+    list_display = ["name", "campaign", "status", "rows", "prompts", "uploaded_by", "uploaded_at"]
+    list_filter = ["status"]
+    list_select_related = ["campaign", "uploaded_by"]
+    search_fields = ["name", "campaign__name"]
 
 
 @admin.register(Tally)

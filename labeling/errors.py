@@ -164,6 +164,14 @@ class NotAPairCampaign(Refused):
     """A file holds pairs, and this campaign asks otherwise; import it into a campaign of pairs."""
 
 
+class NoPlanHere(Refused):
+    """Only a campaign of pairs has a pair plan; here all responses to a prompt belong together."""
+
+
+class TakesPartAlready(Refused):
+    """This policy answers in this campaign already."""
+
+
 class TooFewToRank(Refused):
     """A ranking takes three to nine responses to a prompt; let the policies give more."""
 
@@ -198,6 +206,22 @@ class LastWayIn(Refused):
 
 class NothingToWithdraw(Refused):
     """There is nothing of yours that is still used, so there is nothing to withdraw."""
+
+
+class NameTaken(Refused):
+    """Another group has this name; choose a different one."""
+
+
+class AddressRefused(Refused):
+    """This address can't be told of anything."""
+
+
+class BeingRead(Refused):
+    """This file is being read into this campaign already; wait for its end, or stop it."""
+
+
+class NothingToStop(Refused):
+    """This file is read no longer, so there is nothing to stop."""
 
 
 class BadRow(Refused):

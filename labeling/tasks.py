@@ -1,8 +1,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from labeling.models import Report, SnapshotOrder
-from labeling.services import reports, snapshot_orders
+from labeling.models import PromptFile, Report, SnapshotOrder
+from labeling.services import deliveries, prompt_files, reports, snapshot_orders
 
 
 @shared_task
@@ -11,6 +11,34 @@ def compute_report(pk: int) -> None:
     report = Report.objects.select_related("campaign").filter(pk=pk).first()
     if report is not None and report.claim(timezone.now()):
         reports.compute(report)
+
+
+@shared_task
+def read_prompt_file(pk: int) -> None:
+    """Take in one file of prompts, unless another worker does so already."""
+    file = PromptFile.objects.select_related("campaign", "uploaded_by").filter(pk=pk).first()
+    if file is not None and file.claim(timezone.now()):
+        prompt_files.take_in(file)
+
+
+@shared_task
+def read_lost_prompt_files() -> None:
+    """Files whose message the broker lost, or whose worker died."""
+    for file in PromptFile.claimable(timezone.now()):
+        file.enqueue()
+
+
+@shared_task
+def deliver_events() -> None:
+    """Tell webhooks and readers what is due, until nothing is."""
+    while deliveries.deliver_due(now=timezone.now()):
+        pass
+
+
+@shared_task
+def forget_old_deliveries() -> None:
+    """Keep the log of deliveries from growing without end."""
+    deliveries.forget_old(now=timezone.now())
 
 
 @shared_task

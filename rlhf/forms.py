@@ -5,7 +5,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from labeling.forms import generating_policies
-from labeling.models import Policy
+from labeling.models import Campaign, CampaignPolicy, PlannedMeeting, Policy
 from labeling.services.prompts import LONGEST_MESSAGE
 from rlhf.models import Round
 
@@ -103,3 +103,156 @@ class MessageForm(forms.Form):
         kwargs.setdefault("auto_id", "message-%s")
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+
+
+class EntrantForm(forms.ModelForm):
+    """A policy that is to answer in a campaign, and how."""
+
+    class Meta:
+        model = CampaignPolicy
+        fields = ["policy", "responses", "temperature", "top_p", "max_tokens"]
+        labels = {
+            "policy": _("Policy"),
+            "responses": _("Responses per prompt"),
+            "temperature": _("Temperature"),
+            "top_p": _("Nucleus (top p)"),
+            "max_tokens": _("Longest response, in tokens"),
+        }
+        help_texts = {"responses": _("where no plan says otherwise")}
+
+    def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "prefix": "entrant"})
+        self.instance.campaign = campaign
+        free = generating_policies().exclude(entries__campaign=campaign)
+        self.fields["policy"].queryset = free  # type: ignore[attr-defined]
+
+
+class PlannerForm(forms.Form):
+    """What is wanted of a campaign, and what it may rest on."""
+
+    width = forms.FloatField(
+        required=False,
+        min_value=0.5,
+        max_value=40,
+        label=_("Win rates known to within, points"),
+        help_text=_("half of a 95 % interval; 5 is plus or minus five points"),
+    )
+    rate = forms.FloatField(
+        required=False,
+        min_value=1,
+        max_value=99,
+        label=_("Win rate to be expected, %"),
+        help_text=_("50 is the careful choice: no other needs more"),
+    )
+    meetings = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=1000,
+        label=_("Win rates to find"),
+        help_text=_("pairs of policies that meet"),
+    )
+    accuracy = forms.FloatField(
+        required=False,
+        min_value=50,
+        max_value=100,
+        label=_("Accuracy of the reward model, %"),
+        help_text=_("on held-out pairs; empty: does not matter"),
+    )
+    alike = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=1,
+        label=_("How alike votes on one pair are"),
+        help_text=_("Krippendorff's alpha: 0 is chance, 1 is always the same"),
+    )
+    price = forms.DecimalField(
+        required=False, min_value=0, max_digits=10, decimal_places=4, label=_("Price of a judgment")
+    )
+    a_day = forms.FloatField(
+        required=False, min_value=1, label=_("Judgments a day"), help_text=_("of all together")
+    )
+
+
+class StopRuleForm(forms.Form):
+    """When a campaign pauses by itself."""
+
+    stop_width = forms.FloatField(
+        required=False,
+        min_value=0.5,
+        max_value=49,
+        label=_("Each win rate is known to within, points"),
+        help_text=_("empty: whatever it is"),
+    )
+    stop_gain = forms.FloatField(
+        required=False,
+        min_value=0.01,
+        max_value=50,
+        label=_("100 labels add less than, points of accuracy"),
+        help_text=_("by the learning curve of this campaign's own reward model; empty: never"),
+    )
+
+    def rule(self) -> dict[str, float | None]:
+        """The same as shares."""
+        return {
+            "width": _as_share(self.cleaned_data["stop_width"]),
+            "gain": _as_share(self.cleaned_data["stop_gain"]),
+        }
+
+
+def _as_share(points: float | None) -> float | None:
+    return None if points is None else points / 100
+
+
+class MeetingForm(forms.ModelForm):
+    """A line of a pair plan."""
+
+    class Meta:
+        model = PlannedMeeting
+        fields = ["one", "one_temperature", "other", "other_temperature", "pairs", "weight"]
+        labels = {
+            "one": _("Policy"),
+            "other": _("meets"),
+            "one_temperature": _("at temperature"),
+            "other_temperature": _("at temperature"),
+            "pairs": _("Pairs per prompt"),
+            "weight": _("Share"),
+        }
+        help_texts = {
+            "one_temperature": _("empty: its own"),
+            "other": _("the same policy: its responses meet each other"),
+            "other_temperature": _("empty: its own"),
+            "weight": _("in proportion to the other lines: 2 gets twice as many prompts as 1"),
+        }
+
+    def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "prefix": "meeting"})
+        self.instance.campaign = campaign
+        entrants = campaign.entrants.select_related("policy").order_by("id")
+        for name in ("one", "other"):
+            field = self.fields[name]
+            field.queryset = entrants  # type: ignore[attr-defined]
+            field.label_from_instance = lambda entrant: entrant.policy.slug  # type: ignore[attr-defined]
+        for name in ("one_temperature", "other_temperature"):
+            self.fields[name].widget.attrs.update(min=0, max=2)
+
+
+class ChoiceForm(forms.ModelForm):
+    """By which rule a campaign's pairs are chosen."""
+
+    class Meta:
+        model = Campaign
+        fields = ["pair_choice", "control_share", "chosen_pairs"]
+        widgets = {"pair_choice": forms.RadioSelect}
+        labels = {
+            "pair_choice": _("Pairs are chosen"),
+            "control_share": _("Left to chance all the same"),
+            "chosen_pairs": _("Pairs of a prompt"),
+        }
+        help_texts = {
+            "pair_choice": _(
+                "A reward model is unsure where its heads differ, so it needs two or more of them; "
+                "until one is trained, chance chooses. The ranking takes a plan of several lines."
+            ),
+            "control_share": _("0.2 is one in five; what choosing is worth is measured by these"),
+            "chosen_pairs": _("of all that its responses make, where a reward model chooses"),
+        }

@@ -6,7 +6,15 @@ from django.utils import timezone
 from labeling.errors import Refused
 from rewardmodel.following import follow
 from rlhf.models import PolicyRun, Round, SFTRun
-from rlhf.services import generations, policy_runs, rounds, sft_runs, steering
+from rlhf.services import (
+    generations,
+    pair_choices,
+    policy_runs,
+    rounds,
+    sft_runs,
+    steering,
+    stop_rules,
+)
 from rlhf.services.policies import register_version
 
 logger = logging.getLogger(__name__)
@@ -56,6 +64,21 @@ def retrain_reward_models() -> None:
             rounds.retrain(campaign=campaign)
         except Refused as reason:
             logger.info("%s waits: %s", campaign, reason)
+
+
+@shared_task
+def choose_pairs() -> int:
+    """Have reward models choose among the pairs that wait for them."""
+    total = 0
+    while made := pair_choices.choose_pending(now=timezone.now()):
+        total += made
+    return total
+
+
+@shared_task
+def apply_stop_rules() -> None:
+    """Pause the campaigns whose next labels are not worth their price any more."""
+    stop_rules.apply(now=timezone.now())
 
 
 @shared_task

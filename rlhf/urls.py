@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from rlhf.views import campaigns, chats, policies, policy_runs, rounds, sft_runs, withdrawals
+from rlhf.views import (
+    campaigns,
+    chats,
+    pair_plans,
+    planner,
+    policies,
+    policy_runs,
+    rounds,
+    sft_runs,
+    withdrawals,
+)
 
 app_name = "rlhf"
 urlpatterns = [
@@ -31,6 +41,15 @@ urlpatterns = [
     path("runs/active/", campaigns.active, name="active"),
     path("campaigns/<int:pk>/responses/", campaigns.generation, name="generation"),
     path("campaigns/<int:pk>/pairs/", campaigns.request_pairs, name="pairs"),
+    path("campaigns/<int:pk>/plan/", pair_plans.index, name="plan"),
+    path("campaigns/<int:pk>/planner/", planner.index, name="planner"),
+    path("campaigns/<int:pk>/planner/look/", planner.look, name="planner_look"),
+    path("campaigns/<int:pk>/planner/stop/", planner.stop_rule, name="planner_stop"),
+    path("campaigns/<int:pk>/plan/lines/", pair_plans.add, name="plan_add"),
+    path("campaigns/<int:pk>/plan/policies/", pair_plans.add_policy, name="plan_policy"),
+    path("campaigns/<int:pk>/plan/choice/", pair_plans.choose, name="plan_choice"),
+    path("campaigns/<int:pk>/plan/part/", pair_plans.part, name="plan_part"),
+    path("plan-lines/<int:pk>/leave-out/", pair_plans.remove, name="plan_leave_out"),
     path("campaigns/<int:pk>/rounds/", campaigns.rounds, name="campaign_rounds"),
     path("campaigns/<int:pk>/rounds/new/", campaigns.begin, name="begin"),
     path("label/<int:pk>/chat/", chats.chat, name="chat"),

@@ -76,6 +76,7 @@ def server() -> Iterator[tuple[str, object]]:
 
 def pages(scene: object) -> dict[str, tuple[str, str]]:
     """Name of the picture -> (who looks, address)."""
+    from tests.pages.campaign_scene import screens
     from tests.pages.judge_scene import held_out, leave_behind
     from tests.pages.policy_scene import steered
     from tests.pages.scene import Scene, reviews, unfinished
@@ -117,6 +118,7 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "reviewed": ("erik", f"/review/{decided.pk}/"),
         "progress": ("maria", f"/campaigns/{scene.campaign.pk}/about/progress/"),
         "cost": ("maria", f"/campaigns/{scene.campaign.pk}/about/cost/"),
+        **screens(scene),
         "reward-model": ("erik", f"/reward-models/{scene.reward_model.pk}/"),
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),

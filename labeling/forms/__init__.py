@@ -10,6 +10,8 @@ from labeling.forms.demonstrations import (
     PreviewForm,
     SkipPromptForm,
 )
+from labeling.forms.events import MailWishForm, WebhookForm
+from labeling.forms.groups import GroupForm, GroupPeopleForm, InviteGroupForm
 from labeling.forms.judgments import (
     AheadForm,
     AnswerForm,
@@ -20,6 +22,7 @@ from labeling.forms.judgments import (
     SkipForm,
 )
 from labeling.forms.people import InvitationForm, MemberForm, NewAccountForm, RoleForm
+from labeling.forms.prompts import PromptFileForm
 from labeling.forms.quality import GoldFileForm, GoldForm, HoldForm
 from labeling.forms.rankings import RankingForm, answer_form, filled_form
 from labeling.forms.tokens import TokenForm
@@ -37,15 +40,20 @@ __all__ = [
     "ExportForm",
     "GoldFileForm",
     "GoldForm",
+    "GroupForm",
+    "GroupPeopleForm",
     "HoldForm",
     "ImportForm",
     "InvitationForm",
+    "InviteGroupForm",
     "JudgmentForm",
+    "MailWishForm",
     "MemberForm",
     "NewAccountForm",
     "NewCampaignForm",
     "OptOutForm",
     "PreviewForm",
+    "PromptFileForm",
     "RankingForm",
     "ReleaseForm",
     "RetractForm",
@@ -54,6 +62,7 @@ __all__ = [
     "SkipPromptForm",
     "SnapshotForm",
     "TokenForm",
+    "WebhookForm",
     "answer_form",
     "filled_form",
     "generating_policies",

@@ -1,5 +1,5 @@
 from labeling.models.audit import Act, AuditEvent
-from labeling.models.campaigns import Campaign, CampaignPolicy, Membership
+from labeling.models.campaigns import Campaign, CampaignPolicy, Membership, PairRule
 from labeling.models.care import OptOut
 from labeling.models.chats import Chat, ChatTurn
 from labeling.models.comparisons import Assignment, Comparison, DiscardedPair
@@ -12,11 +12,16 @@ from labeling.models.demonstrations import (
     DemonstrationSnapshot,
     SnapshotDemonstration,
 )
+from labeling.models.events import Delivery, DeliveryAttempt, EventKind, MailWish, Webhook
+from labeling.models.groups import GroupMember, InvitedGroup, LabelerGroup
 from labeling.models.guidelines import GuidelinesVersion
 from labeling.models.images import Image, PromptImage
 from labeling.models.invitations import Invitation
 from labeling.models.judgments import Judgment, PreferenceImport
+from labeling.models.pair_choices import PairChoice
+from labeling.models.pair_plans import PlannedMeeting
 from labeling.models.policies import Policy
+from labeling.models.prompt_files import PromptFile
 from labeling.models.prompts import Prompt, Response
 from labeling.models.quality import GoldQuestion, Hold
 from labeling.models.rankings import Candidate, Ranking, ResponseGroup
@@ -41,23 +46,34 @@ __all__ = [
     "Chat",
     "ChatTurn",
     "Comparison",
+    "Delivery",
+    "DeliveryAttempt",
     "Demonstration",
     "DemonstrationImport",
     "DemonstrationSkip",
     "DemonstrationSlot",
     "DemonstrationSnapshot",
     "DiscardedPair",
+    "EventKind",
     "GoldQuestion",
+    "GroupMember",
     "GuidelinesVersion",
     "Hold",
     "Image",
     "Invitation",
+    "InvitedGroup",
     "Judgment",
+    "LabelerGroup",
+    "MailWish",
     "Membership",
     "OptOut",
+    "PairChoice",
+    "PairRule",
+    "PlannedMeeting",
     "Policy",
     "PreferenceImport",
     "Prompt",
+    "PromptFile",
     "PromptImage",
     "Ranking",
     "Report",
@@ -75,5 +91,6 @@ __all__ = [
     "Tally",
     "Tombstone",
     "User",
+    "Webhook",
     "Withdrawal",
 ]

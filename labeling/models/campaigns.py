@@ -13,6 +13,14 @@ from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt
 
 
+class PairRule(models.TextChoices):
+    """How a campaign chooses the pairs that labelers get."""
+
+    RANDOM = "random", _("by chance")
+    UNCERTAINTY = "uncertainty", _("where the reward model is unsure")
+    RANKING = "ranking", _("what tells most about the ranking of the policies")
+
+
 class Campaign(models.Model):
     """A question put to labelers about many pairs, and the rules for asking it."""
 
@@ -119,6 +127,17 @@ class Campaign(models.Model):
     probation_pairs = models.PositiveSmallIntegerField(null=True, blank=True)  # after the test
     show_gold = models.BooleanField(default=False)  # labelers see how often they agree with gold
 
+    # By which rule pairs are chosen, and the share that is left to chance all the same: without it
+    # nobody could say what the rule is worth. Rules are in rlhf, which knows the reward models.
+    pair_choice = models.CharField(max_length=12, choices=PairRule, default=PairRule.RANDOM)
+    control_share = models.FloatField(default=0.2)
+    # Where the reward model chooses: how many of a prompt's possible pairs become pairs.
+    chosen_pairs = models.PositiveSmallIntegerField(default=1)
+
+    # The campaign pauses by itself once one of these is reached; empty: it goes on.
+    stop_width = models.FloatField(null=True, blank=True)  # half of each win rate's interval
+    stop_gain = models.FloatField(null=True, blank=True)  # accuracy that 100 labels would add
+
     prompts = models.ManyToManyField(Prompt, related_name="campaigns", blank=True)
     policies = models.ManyToManyField(Policy, through="CampaignPolicy", related_name="campaigns")
     members = models.ManyToManyField(
@@ -188,6 +207,23 @@ class Campaign(models.Model):
                     "A budget limits what is paid: set a price for each judgment, or leave the "
                     "budget empty."
                 ),
+            ),
+            models.CheckConstraint(
+                name="campaign_pair_choice_is_known",
+                condition=Q(pair_choice__in=["random", "uncertainty", "ranking"]),
+            ),
+            models.CheckConstraint(
+                name="campaign_leaves_pairs_to_chance",
+                condition=Q(control_share__gte=0.05, control_share__lte=1, chosen_pairs__gte=1),
+                violation_error_message=_(
+                    "Between 5 % and all of the pairs are left to chance, or nobody could say "
+                    "what choosing is worth."
+                ),
+            ),
+            models.CheckConstraint(
+                name="campaign_stops_at_a_share",
+                condition=(Q(stop_width__isnull=True) | Q(stop_width__gt=0, stop_width__lt=0.5))
+                & (Q(stop_gain__isnull=True) | Q(stop_gain__gt=0, stop_gain__lt=1)),
             ),
             models.CheckConstraint(
                 name="campaign_status_is_known",
@@ -318,6 +354,7 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     role = models.CharField(max_length=10, choices=Role, default=Role.LABELER)
+    by_group = models.BooleanField(default=False)  # came with a group and goes with it
     qualified_at = models.DateTimeField(null=True, blank=True)  # passed the test, or was let in
 
     class Meta:

@@ -14,6 +14,8 @@ class Report(BackgroundWork):
 
     class Subject(models.TextChoices):
         AGREEMENT = "agreement"
+        PROMPTS = "prompts"  # what there is of each category, and what says nearly the same
+        MEETINGS = "meetings"  # how policies fare against each other
         LABELERS = "labelers"  # what each does whatever the pair
         POLICIES = "policies"  # how good each is beside the others
         REVIEW = "review"  # pairs worth a review: they come into the queue

@@ -13,11 +13,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import errors
 from labeling.access import campaign_for, campaigns_for, manages_campaigns
+from labeling.dashboards.prompts import warnings
 from labeling.forms import CampaignForm, ExportForm, ImportForm, NewCampaignForm, SnapshotForm
-from labeling.models import Campaign, Membership
+from labeling.models import Campaign, Judgment, Membership, Report
 from labeling.requests import SignedIn
 from labeling.selectors.campaigns import agreement_shown, progress
 from labeling.selectors.guidelines import versions_of
+from labeling.selectors.reports import latest_report
 from labeling.selectors.snapshot_orders import last_order
 from labeling.selectors.spending import promised, spent_by_tallies
 from labeling.services.campaigns import archive as put_away
@@ -100,11 +102,11 @@ def detail(request: SignedIn, pk: int) -> HttpResponse:
         **standing(campaign),
         "snapshots": campaign.snapshots.order_by("-id")[:8],
         "members": campaign.memberships.select_related("user").order_by("role", "user__username"),
-        "entrants": campaign.entrants.select_related("policy"),
         "export_form": ExportForm(auto_id="export-%s"),
         "import_form": ImportForm(auto_id="import-%s"),
         "snapshot_form": SnapshotForm(auto_id="snapshot-%s"),
         "order": last_order(campaign),
+        "prompt_warnings": prompt_warnings(campaign),
     }
     return render(request, "labeling/campaign.html", context)
 
@@ -183,6 +185,12 @@ def standing(campaign: Campaign) -> dict[str, object]:
         "spent": spent_by_tallies(campaign),
         "promised": promised(campaign),
     }
+
+
+def prompt_warnings(campaign: Campaign) -> list[str]:
+    """What the last look at the prompts found, for whoever is about to open the campaign."""
+    report = latest_report(campaign, Report.Subject.PROMPTS, Judgment.JudgeKind.PERSON)
+    return warnings(report.figures) if report else []
 
 
 def status_of(form: CampaignForm) -> int:

@@ -16,6 +16,7 @@ from rewardmodel.models import RewardModel
 from rlhf.models import PolicyRun, ResponseRequest, Round, SFTRun
 from rlhf.services.rounds import begin_round
 from tests.cast import PASSWORD, ask, judge
+from tests.pages.campaign_scene import planning
 from tests.pages.judge_scene import held_out, leave_behind, rival
 from tests.pages.policy_scene import steered
 from tests.pages.scene import Scene, reviews, set_scene, unfinished
@@ -87,6 +88,7 @@ def managers(scene: Scene) -> list[str]:
         reverse("labeling:quality", args=[scene.campaign.pk]),
         reverse("labeling:reviews", args=[scene.campaign.pk]),
         *(reverse("labeling:review", args=[item.pk]) for item in reviews(scene)),
+        *planning(scene),
         reverse("rewardmodel:list"),
         reverse("rewardmodel:run", args=[scene.reward_model.pk]),
         reverse("rewardmodel:run", args=[running.pk]),

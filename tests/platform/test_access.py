@@ -16,18 +16,23 @@ from labeling.models import (
     Campaign,
     Chat,
     ChatTurn,
+    Delivery,
     GoldQuestion,
     Hold,
     Image,
     Judgment,
     Membership,
+    PlannedMeeting,
+    PromptFile,
     PromptImage,
     ReviewItem,
     User,
+    Webhook,
 )
 from labeling.services.assignments import claim_next
 from labeling.services.demonstration_snapshots import take_demonstration_snapshot
 from labeling.services.demonstrations import claim_prompt, want_demonstrations
+from labeling.services.groups import found_group, invite_group
 from labeling.services.invitations import invite, token_of
 from labeling.services.tokens import make_token
 from rlhf.models import SFTRun
@@ -82,7 +87,17 @@ def world(db: None, settings: Any, tmp_path: Any) -> SimpleNamespace:
     invitation = invite(
         campaign=campaign, role="labeler", email="", by=scene.manager, now=timezone.now()
     )
+    labelers = found_group(name="Evening shift", people=[owner], by=scene.manager)
+    invite_group(campaign=campaign, group=labelers, by=scene.manager)
+    webhook = Webhook.objects.create(
+        campaign=campaign, url="https://example.org/hook", kinds=["snapshot.taken"]
+    )
     return SimpleNamespace(
+        webhook=webhook,
+        labelers=labelers,
+        delivery=Delivery.objects.create(
+            webhook=webhook, event=uuid.uuid4(), kind="snapshot.taken", payload={}
+        ),
         people={
             "nobody": None,
             "stranger": person("mallory"),
@@ -109,6 +124,12 @@ def world(db: None, settings: Any, tmp_path: Any) -> SimpleNamespace:
         ),
         hold=Hold.objects.create(
             campaign=campaign, labeler=reviewer, kind="quarantine", reason="Too quick."
+        ),
+        prompt_file=PromptFile.objects.create(
+            campaign=campaign, name="p.csv", digest="c" * 64, size=1, artifact_url="file:///none"
+        ),
+        plan_line=PlannedMeeting.objects.create(
+            campaign=campaign, one=campaign.entrants.get(), other=campaign.entrants.get()
         ),
         chat=chat,
         turn=ChatTurn.objects.create(
