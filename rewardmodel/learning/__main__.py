@@ -1,10 +1,13 @@
 """`python -m rewardmodel.learning DIRECTORY`: train the reward model that a run directory asks for.
 
+`accelerate launch -m rewardmodel.learning DIRECTORY` shares the work among several processes.
+
 Exit codes: 0 the result is there; 75 stopped by SIGTERM, the same command goes on; 1 refused or
 failed, the last line of the log says why in one sentence.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from rewardmodel.learning.losses import TIE_LOSSES, tie_parameter
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
 from rewardmodel.learning.model_card import model_card
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
+from rewardmodel.learning.processes import Crew, crew
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
 from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_text
 from rewardmodel.learning.settings import RewardTraining
@@ -35,10 +39,13 @@ NOT_OF_THE_ALGORITHM = ("program", "model", "about", "beside")
 
 def main(directory: Path) -> int:
     """Run, or go on with, the training in a directory; the exit code says how it ended."""
-    return run_to_end(RunDirectory(directory), _run)
+    together = crew()
+    return run_to_end(
+        RunDirectory(directory), lambda run: _run(run, together), writes=together.rank == 0
+    )
 
 
-def _run(run: RunDirectory) -> None:
+def _run(run: RunDirectory, together: Crew) -> None:
     with run.stopping_at_once():
         settings = run.config()
         config = reward_training(settings)
@@ -58,17 +65,23 @@ def _run(run: RunDirectory) -> None:
             fit([pair for pair in usable if pair.split == split], chat, config.max_length)
             for split in ("train", "test")
         )
-        learner = _learner(run, folder, config, chat, train_set)
+        learner = _learner(run, folder, config, chat, train_set, together)
 
+    writes = together.rank == 0
     for metrics in train(config, learner, train_set.examples, test_set.examples):
-        run.report(metrics)
         step = learner.step
-        if run.stop_requested or step % config.checkpoint_every == 0 or step == learner.steps:
+        stopping = together.any(run.stop_requested)
+        saving = stopping or step % config.checkpoint_every == 0 or step == learner.steps
+        if writes:
+            run.report(metrics)
+        if writes and saving:
             with run.checkpoint(step) as folder:
                 learner.save(folder)
-        if run.stop_requested:
+        if stopping:
             raise Stopped
 
+    if not writes:
+        return  # one process measures
     with run.stopping_at_once():
         counted["undecided_pairs"] = sum(not pair.decided for pair in pairs)
         _finish(run, settings, learner, chat, train_set, test_set, counted)
@@ -102,24 +115,36 @@ def check_enough(config: RewardTraining, pairs: list[Pair]) -> None:
 
 
 def _learner(
-    run: RunDirectory, folder: Path, config: RewardTraining, chat: Chat, train_set: Fitting
+    run: RunDirectory,
+    folder: Path,
+    config: RewardTraining,
+    chat: Chat,
+    train_set: Fitting,
+    together: Crew,
 ) -> Learner:
     """A learner at the newest checkpoint, or at the beginning."""
     if not train_set.examples:
         raise ValueError(f"No pair fits into {config.max_length} tokens; raise max_length.")
     torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trunk = load_trunk(folder, config.trunk_share)
     model = RewardModel(
         trunk, chat.padding, packing=config.packing, heads=len(config.head_names)
-    ).to(device)
-    learner = Learner(config, model, train_set.examples)
+    ).to(_device())
+    learner = Learner(config, model, train_set.examples, together)
     checkpoint = run.newest_checkpoint()
     if checkpoint is not None:
         learner.load(checkpoint)
-    run.rewind(learner.step)
+    if together.rank == 0:
+        run.rewind(learner.step)
     say(f"Training on {len(train_set.examples)} pairs from step {learner.step}.")
     return learner
+
+
+def _device() -> torch.device:
+    """The one this process computes on: where several share a machine, each has its own GPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def _finish(

@@ -14,6 +14,7 @@ from rewardmodel.learning.losses import TIE_LOSSES, tie_start
 from rewardmodel.learning.model import RewardModel, choose_trainable
 from rewardmodel.learning.pairs import Example, example_passes, merged, rankings
 from rewardmodel.learning.precision import autocast
+from rewardmodel.learning.processes import ALONE, Crew
 from rewardmodel.learning.schedules import rate_share
 from rewardmodel.learning.settings import OVERALL, RewardTraining
 
@@ -24,9 +25,19 @@ class Learner:
     """A reward model with all that decides how its training goes on."""
 
     def __init__(
-        self, config: RewardTraining, model: RewardModel, examples: Sequence[Example]
+        self,
+        config: RewardTraining,
+        model: RewardModel,
+        examples: Sequence[Example],
+        crew: Crew = ALONE,
     ) -> None:
         """Prepare a model for training on these examples, at its first step.
+
+        Args:
+            config: what was chosen.
+            model: changed in place.
+            examples: all that will be learned.
+            crew: the processes that share the passes of each step.
 
         Raises:
             ValueError: the loss is about ties and there are none, or nothing else.
@@ -39,6 +50,7 @@ class Learner:
             model.combine([*config.aspects.values()])
         self.model = model
         self.config = config
+        self.crew = crew
         # what a frozen trunk made of a pair, (2, h), by the pair's id; None when the trunk learns
         self.kept: dict[int, Tensor] | None = {} if config.trainable == "head" else None
         self.pairs = len(examples)

@@ -52,7 +52,8 @@ def train(
         metrics = learn(config, learner, batch)
 
         # 2. look at pairs that are not learned
-        if config.evaluate_every and watched and learner.step % config.evaluate_every == 0:
+        looking = config.evaluate_every and learner.step % config.evaluate_every == 0
+        if looking and watched and learner.crew.rank == 0:
             scores = score(learner, watched, config)  # (n, 2)
             metrics["test_accuracy"] = accuracy(scores)
 
@@ -101,30 +102,42 @@ def _gradients(
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of the batch's mean loss, pass by pass to bound memory.
 
+    Where several processes learn together, each makes its share of the passes.
+
     Returns:
         Each pair's share of the loss, (B,), in the order of passes, and the two scores of each
         pair on which people decided, (decided, 2).
     """
     total = sum(example.pair.weight for example in batch)
-    losses, scores = [], []
-    for numbers in example_passes(batch, config.tokens_per_pass):
-        part = [batch[number] for number in numbers]
-        seen = learner.opinions(part)  # (b, 2, k)
-        tie = learner.model.tie
-        each = [
-            pair_losses(config, opinion, asked_about(name, part), tie)
-            for name, opinion in zip(config.head_names, seen.unbind(-1), strict=True)
-        ]
-        shares = (torch.stack(each, 1) * draws(config, part).to(seen)).mean(1) / total  # (b,)
-        shares.sum().backward()
-        losses.append(shares.detach())
-        scores.append(
-            learner.model.combined(seen.detach())[[example.pair.decided for example in part]]
-        )
-    if learner.kept is not None:
-        weights = learner.model.head.weight  # (k, h)
+    parts = [
+        [batch[number] for number in numbers]
+        for numbers in example_passes(batch, config.tokens_per_pass)
+    ]
+    crew, model = learner.crew, learner.model
+    seen = crew.gather(
+        len(parts), 1, lambda mine: [_pass(config, learner, parts[n], total) for n in mine]
+    )
+    if learner.kept is not None and crew.rank == 0:
+        weights = model.head.weight  # (k, h)
         (config.ridge / 2 / learner.pairs * weights.square().sum(1).mean()).backward()
+    crew.sum_gradients([p for p in model.parameters() if p.requires_grad])
+    losses, scores = zip(*seen, strict=True)
     return torch.cat(losses), torch.cat(scores)
+
+
+def _pass(
+    config: RewardTraining, learner: Learner, part: Sequence[Example], total: float
+) -> tuple[Tensor, Tensor]:
+    """Add the gradient of some pairs, whose loss is shared out over so much weight."""
+    seen = learner.opinions(part)  # (b, 2, k)
+    each = [
+        pair_losses(config, opinion, asked_about(name, part), learner.model.tie)
+        for name, opinion in zip(config.head_names, seen.unbind(-1), strict=True)
+    ]
+    shares = (torch.stack(each, 1) * draws(config, part).to(seen)).mean(1) / total  # (b,)
+    shares.sum().backward()
+    scores = learner.model.combined(seen.detach())[[example.pair.decided for example in part]]
+    return shares.detach().cpu(), scores.cpu()
 
 
 def draws(config: RewardTraining, examples: Sequence[Example]) -> Tensor:

@@ -319,6 +319,27 @@ def test_a_killed_run_goes_on_to_the_same_curve_bit_for_bit(
     assert figures(run) == figures(trained)
 
 
+def test_two_processes_give_the_losses_of_one(tiny: Path, tmp_path: Path):
+    settings = {**FAST, "precision": "fp32", "tokens_per_pass": 64, "epochs": 1}
+    alone, together = (
+        write_run(tmp_path / name, tiny, planted_rows(120), **settings)
+        for name in ("alone", "together")
+    )
+    assert main(alone) == 0
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2"]
+    started = subprocess.run(
+        [*launcher, "--num_machines=1", "-m", "rewardmodel.learning", str(together)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert started.returncode == 0, started.stderr
+    assert len(curve(alone)) == len(curve(together)) == 6
+    for one, two in zip(curve(alone), curve(together), strict=True):
+        assert two == pytest.approx(one, abs=1e-5)
+    assert figures(together)["accuracy"] == pytest.approx(figures(alone)["accuracy"])
+
+
 def test_sigterm_saves_and_the_same_command_finishes(tiny: Path, tmp_path: Path):
     run = write_run(tmp_path / "run", tiny, planted_rows(300), **FAST)
     program = start(run)
