@@ -256,5 +256,9 @@ class NothingToSteer(Refused):
     """This run has ended or is about to, so nothing of it can be changed any more."""
 
 
+class ScorerBusy(Refused):
+    """No worker had time to score this; ask again in a minute."""
+
+
 class NotReady(Refused):
     """The step before this one is not finished."""

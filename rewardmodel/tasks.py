@@ -1,12 +1,20 @@
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from celery import shared_task
 from celery.signals import worker_ready
 from django.utils import timezone
 
+from labeling import artifacts
 from rewardmodel.following import follow
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
 from rewardmodel.services import reward_models
 from rewardmodel.services.surprises import review_surprises
+
+if TYPE_CHECKING:
+    from rewardmodel.learning.artifact import Scorer
 
 
 @shared_task
@@ -21,6 +29,25 @@ def train_reward_model(pk: int) -> None:
         succeed=lambda figures, checkpoint: reward_models.finish(run, figures, checkpoint),
     )
     review_surprises(run)
+
+
+@shared_task
+def score(pk: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a finished reward model says about responses: scores, or the sentence that refuses."""
+    run = RewardModel.objects.get(pk=pk, status=RewardModel.Status.SUCCEEDED)
+    try:
+        scorer = _scorer(str(artifacts.local_copy(run.checkpoint)))
+    except (ValueError, FileNotFoundError) as refusal:
+        return {"refusal": str(refusal)}
+    judged = scorer.judge([row["prompt"] for row in rows], [row["response"] for row in rows])
+    return {"scores": [{"score": value, "uncertainty": unsure} for value, unsure in judged]}
+
+
+@lru_cache(maxsize=1)  # a worker keeps the model it was asked last: loading takes most of the time
+def _scorer(folder: str) -> "Scorer":
+    from rewardmodel.learning.artifact import load_scorer  # torch loads here, in a worker
+
+    return load_scorer(Path(folder))
 
 
 @shared_task

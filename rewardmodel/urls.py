@@ -3,6 +3,7 @@
 from django.urls import path
 
 from rewardmodel import views
+from rewardmodel.api import Scores
 
 app_name = "rewardmodel"
 urlpatterns = [
@@ -14,5 +15,6 @@ urlpatterns = [
     path("reward-models/<int:pk>/pairs/<int:comparison>/", views.pair, name="pair"),
     path("reward-models/<int:pk>/appoint/", views.appoint, name="appoint"),
     path("reward-models/<int:pk>/cancel/", views.cancel, name="cancel"),
+    path("api/reward-models/<int:pk>/scores/", Scores.as_view(), name="scores"),
     path("snapshots/<int:pk>/reward-model/", views.train, name="train"),
 ]

@@ -209,6 +209,7 @@ TABLE: dict[str, Row] = {
     ),
     "rewardmodel:appoint": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:cancel": Row(ENGINEERS, "POST", its("reward_model")),
+    "rewardmodel:scores": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:train": Row(ENGINEERS, "GET", its("snapshot")),
     "rlhf:policies": Row(ENGINEERS),
     "rlhf:withdrawals": Row(ENGINEERS),
