@@ -324,6 +324,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {
     "rewardmodel.tasks.train*": {"queue": "training"},
+    "rewardmodel.tasks.measure*": {"queue": "training"},
     "rlhf.tasks.train*": {"queue": "training"},
     "rlhf.tasks.fine_tune": {"queue": "training"},
     "rlhf.tasks.generate*": {"queue": "generation"},

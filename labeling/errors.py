@@ -256,6 +256,10 @@ class NothingToSteer(Refused):
     """This run has ended or is about to, so nothing of it can be changed any more."""
 
 
+class SuiteImported(Refused):
+    """There is a suite with this name, or with these pairs, already; nothing was added."""
+
+
 class ScorerBusy(Refused):
     """No worker had time to score this; ask again in a minute."""
 

@@ -53,7 +53,7 @@ def read_preferences(file: IO[bytes]) -> Iterator[Preference | None]:
     """
     for number, row in read_objects(file):
         try:
-            yield _preference(number, row)
+            yield preference_of(number, row)
         except NotComparable:
             yield None
 
@@ -111,7 +111,13 @@ def read_lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
         yield number, text
 
 
-def _preference(number: int, row: dict[str, Any]) -> Preference:
+def preference_of(number: int, row: dict[str, Any]) -> Preference:
+    """One row in any of the layouts.
+
+    Raises:
+        BadLine: it lacks something.
+        NotComparable: its sides answer different prompts.
+    """
     for name in ("chosen", "rejected"):
         if name not in row:
             raise BadLine(number, _('the field "%(name)s" is missing.') % {"name": name})

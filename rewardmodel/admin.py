@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from labeling.admin import ReadOnlyAdmin
-from rewardmodel.models import Appointment, RewardModel, RewardModelMetric
+from rewardmodel.models import Appointment, RewardModel, RewardModelMetric, Suite, SuiteResult
 
 
 class TrainingRunAdmin(ReadOnlyAdmin):
@@ -24,3 +24,15 @@ admin.site.register(RewardModelMetric, MetricAdmin)
 class AppointmentAdmin(ReadOnlyAdmin):
     list_display = ["id", "campaign", "reward_model", "appointed_by", "created_at"]
     list_select_related = ["campaign", "reward_model", "appointed_by"]
+
+
+@admin.register(Suite)
+class SuiteAdmin(ReadOnlyAdmin):
+    list_display = ["id", "name", "pairs", "imported_by", "created_at"]
+    list_select_related = ["imported_by"]
+
+
+@admin.register(SuiteResult)
+class SuiteResultAdmin(ReadOnlyAdmin):
+    list_display = ["id", "suite", "reward_model", "created_at"]
+    list_select_related = ["suite", "reward_model"]

@@ -119,3 +119,16 @@ class CompareForm(forms.Form):
         field.queryset = RewardModel.objects.filter(pk__in=[run.pk for run in runs])
         field.empty_label = None
         self.any = bool(runs)
+
+
+class SuiteForm(forms.Form):
+    """A test suite from a file."""
+
+    name = forms.CharField(max_length=80, label=_("Name"))
+    file = forms.FileField(
+        label=_("Pairs"),
+        help_text=_(
+            "JSON or JSONL: RewardBench (prompt, chosen, rejected, subset), LLMBar (input, "
+            "output_1, output_2, label), or as preferences are imported; may be gzipped."
+        ),
+    )

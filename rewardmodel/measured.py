@@ -1,5 +1,6 @@
 """What a page draws of a finished reward model's report."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -8,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from labeling.charts import Chart, Series, line_chart
 from labeling.intervals import Intervals, intervals, of_shares
 from labeling.statistics import Share
+from rewardmodel.models import SuiteResult
 
 # Words for the names in a report: the program speaks no language but its own.
 WORDS = {
@@ -44,6 +46,29 @@ def slices(figures: dict[str, Any]) -> list[Intervals]:
             percent=True,
         )
         for key, title, name in plan
+    ]
+    return [each for each in drawn if each is not None]
+
+
+def on_suites(results: Iterable[SuiteResult]) -> list[Intervals]:
+    """Accuracy on each imported suite as a whole and by subset."""
+    drawn = [
+        intervals(
+            f"suite-{result.suite_id}",
+            result.suite.name,
+            _("subset"),
+            of_shares(
+                [
+                    (_("all of it"), _share(result.figures)),
+                    *((row["name"], _share(row)) for row in result.figures["subsets"]),
+                ]
+            ),
+            value_name=_("accuracy"),
+            count_name=_("pairs"),
+            reference=0.5,
+            percent=True,
+        )
+        for result in results
     ]
     return [each for each in drawn if each is not None]
 

@@ -53,3 +53,48 @@ class Appointment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reward_model} appointed"
+
+
+class Suite(models.Model):
+    """Pairs from elsewhere whose better response is known: a measure for every reward model."""
+
+    name = models.CharField(max_length=80, unique=True)
+    digest = models.CharField(max_length=64, unique=True)  # of its rows
+    artifact_url = models.CharField(max_length=500)
+    pairs = models.PositiveIntegerField()
+    imported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(name="suite_has_a_pair", condition=models.Q(pairs__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SuiteResult(models.Model):
+    """How often a reward model prefers the better response of a suite."""
+
+    suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="results")
+    reward_model = models.ForeignKey(
+        RewardModel, on_delete=models.CASCADE, related_name="suite_results"
+    )
+    # accuracy, low, high and pairs, and the same of each of its subsets
+    figures = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["suite__name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["suite", "reward_model"], name="suite_measured_once_by_a_model"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reward_model} on {self.suite}"

@@ -1,3 +1,4 @@
+import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,14 +8,17 @@ from celery.signals import worker_ready
 from django.utils import timezone
 
 from labeling import artifacts
+from labeling.errors import Refused
 from rewardmodel.following import follow
-from rewardmodel.models import RewardModel
+from rewardmodel.models import RewardModel, Suite
 from rewardmodel.runs import TrainingRun
-from rewardmodel.services import reward_models
+from rewardmodel.services import reward_models, suites
 from rewardmodel.services.surprises import review_surprises
 
 if TYPE_CHECKING:
     from rewardmodel.learning.artifact import Scorer
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -29,6 +33,17 @@ def train_reward_model(pk: int) -> None:
         succeed=lambda figures, checkpoint: reward_models.finish(run, figures, checkpoint),
     )
     review_surprises(run)
+
+
+@shared_task
+def measure_suites(pk: int) -> None:
+    """Measure a finished model on the suites that are newer than it."""
+    run = RewardModel.objects.get(pk=pk, status=RewardModel.Status.SUCCEEDED)
+    for suite in Suite.objects.exclude(results__reward_model=run):
+        try:
+            suites.measure(run=run, suite=suite)
+        except Refused as refusal:
+            logger.warning("%s could not be measured on %s: %s", run, suite, refusal)
 
 
 @shared_task

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from rewardmodel import views
+from rewardmodel import suite_views, views
 from rewardmodel.api import Scores
 
 app_name = "rewardmodel"
 urlpatterns = [
     path("reward-models/", views.index, name="list"),
+    path("reward-models/suites/", suite_views.index, name="suites"),
+    path("reward-models/<int:pk>/suites/", suite_views.measure, name="measure"),
     path("reward-models/<int:pk>/", views.detail, name="run"),
     path("reward-models/<int:pk>/live/", views.live, name="live"),
     path("reward-models/<int:pk>/card/", views.card, name="card"),

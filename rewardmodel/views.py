@@ -16,8 +16,8 @@ from labeling.access import require_engineer
 from labeling.models import Comparison, Judgment, Snapshot
 from labeling.requests import SignedIn
 from rewardmodel.forms import CompareForm, TrainForm
-from rewardmodel.measured import charts, slices
-from rewardmodel.models import RewardModel
+from rewardmodel.measured import charts, on_suites, slices
+from rewardmodel.models import RewardModel, Suite
 from rewardmodel.runs import TrainingRun
 from rewardmodel.selectors.appointments import current_ones, current_reward_model, trial_of
 from rewardmodel.selectors.predictions import (
@@ -233,6 +233,8 @@ def watched(pk: int) -> dict[str, Any]:
         context |= {
             "current": current_reward_model(run.campaign),
             "trial": trial_of(run),
+            "suites": on_suites(run.suite_results.select_related("suite")),
+            "unmeasured": Suite.objects.exclude(results__reward_model=run),
             "slices": slices(run.figures),
             "measured": charts(run.figures),
             "disagreements": _disagreements(run),

@@ -207,6 +207,8 @@ TABLE: dict[str, Row] = {
         "GET",
         lambda world: {"pk": world.reward_model.pk, "comparison": world.held_out.pk},
     ),
+    "rewardmodel:suites": Row(ENGINEERS),
+    "rewardmodel:measure": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:appoint": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:cancel": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:scores": Row(ENGINEERS, "POST", its("reward_model")),

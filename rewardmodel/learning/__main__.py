@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from rewardmodel.learning.artifact import Card, load_scorer, save_artifact
+from rewardmodel.learning.artifact import Card, Scorer, load_scorer, save_artifact
 from rewardmodel.learning.beside import beside
 from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.evaluation import figures, predictions, report, tie_figures
@@ -31,10 +31,11 @@ from rewardmodel.learning.processes import Crew, crew
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
 from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_text
 from rewardmodel.learning.settings import RewardTraining
+from rewardmodel.learning.suites import measured
 from rewardmodel.learning.training import opinions, train
 
-# program and trunk; where the pairs come from, for the model card; the model to be compared with
-NOT_OF_THE_ALGORITHM = ("program", "model", "about", "beside")
+# program and trunk; where the pairs come from, for the model card; what to compare and measure with
+NOT_OF_THE_ALGORITHM = ("program", "model", "about", "beside", "suites")
 
 
 def main(directory: Path) -> int:
@@ -197,6 +198,11 @@ def _finish(
         head_means=said.mean((0, 1)).tolist(),
         aspects=config.aspects,
     )
+    scorer = Scorer(model, chat, card)
+    found["suites"] = [
+        {"suite": suite["suite"], "name": suite["name"], **measured(Path(suite["file"]), scorer)}
+        for suite in settings.get("suites", [])
+    ]
     with run.result(found) as folder:
         save_artifact(folder, model, chat, card)
         rows = predictions((scores - card.mean) / card.std, held_out)

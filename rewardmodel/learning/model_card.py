@@ -44,6 +44,7 @@ def model_card(
         "## On held-out pairs",
         _table(["Figure", "Value"], _quality(found)),
         *_sliced(found["report"]["slices"]),
+        *_on_suites(found.get("suites", [])),
         *_worth(found["report"].get("learning_curve", {})),
         "## Training",
         _table(["Setting", "Value"], _changed(config)),
@@ -101,6 +102,20 @@ def _sliced(slices: dict[str, list[dict[str, Any]]]) -> Iterable[str]:
             for row in slices.get(key, [])
         ]
         yield _table([title, "Pairs", "Accuracy", "95 % interval"], rows)
+
+
+def _on_suites(suites: Sequence[dict[str, Any]]) -> Iterable[str]:
+    """Each imported suite in a line; its subsets are on the model's page."""
+    rows = [
+        (
+            _safe(suite["name"]),
+            str(suite["pairs"]),
+            f"{suite['accuracy']:.1%}",
+            f"{suite['low']:.1%} to {suite['high']:.1%}",
+        )
+        for suite in suites
+    ]
+    yield _table(["Test suite", "Pairs", "Accuracy", "95 % interval"], rows)
 
 
 def _worth(curve: dict[str, Any]) -> Iterable[str]:

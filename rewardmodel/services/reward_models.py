@@ -19,6 +19,7 @@ from rewardmodel.selectors.appointments import (
     labels_since_training,
     trial_of,
 )
+from rewardmodel.services import suites
 
 # The training program's own limits, repeated here because the web process can't load it (torch).
 FEWEST = {"min_train_pairs": 50, "min_test_pairs": 10}
@@ -90,6 +91,7 @@ def finish(run: RewardModel, figures: dict[str, Any], checkpoint: str) -> None:
     if not succeeded(run, figures, checkpoint):
         return
     run.refresh_from_db()
+    suites.record_results(run, figures.get("suites", []))
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=run.snapshot.campaign_id)
     current, trial = current_reward_model(campaign), trial_of(run)
     if run.created_by_id is not None:
@@ -157,6 +159,7 @@ def prepare(run: RewardModel, directory: Path) -> None:
             "trunk": run.base.slug,
         },
         **_beside(run),
+        "suites": suites.for_program(),
     }
     (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
 

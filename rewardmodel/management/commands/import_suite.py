@@ -1,0 +1,25 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from labeling.errors import Refused
+from rewardmodel.services.suites import import_suite
+
+
+class Command(BaseCommand):
+    help = "Import a test suite for reward models: RewardBench, LLMBar or preferences, JSON(L)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--name", help="what it is called; else the name of the file")
+
+    def handle(self, *, file: Path, name: str | None, **options: Any) -> None:
+        try:
+            with file.open("rb") as source:
+                suite = import_suite(file=source, name=(name or file.stem)[:80], by=None)
+        except OSError as problem:
+            raise CommandError(f"{file} can't be read: {problem.strerror}.") from None
+        except Refused as refusal:
+            raise CommandError(str(refusal)) from None
+        self.stdout.write(f"{suite.name}: {suite.pairs} pairs.")
