@@ -327,6 +327,7 @@ CELERY_TASK_ROUTES = {
     "rewardmodel.tasks.measure*": {"queue": "training"},
     "rlhf.tasks.train*": {"queue": "training"},
     "rlhf.tasks.fine_tune": {"queue": "training"},
+    "rlhf.tasks.choose_best": {"queue": "training"},
     "rlhf.tasks.generate*": {"queue": "generation"},
     "rlhf.tasks.choose*": {"queue": "generation"},
 }

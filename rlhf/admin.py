@@ -3,6 +3,8 @@ from django.contrib import admin
 from labeling.admin import ReadOnlyAdmin
 from rewardmodel.admin import MetricAdmin, TrainingRunAdmin
 from rlhf.models import (
+    BestOfRun,
+    BestOfRunMetric,
     PolicyRun,
     PolicyRunMetric,
     Promotion,
@@ -16,6 +18,8 @@ from rlhf.models import (
 
 admin.site.register(PolicyRun, TrainingRunAdmin)
 admin.site.register(PolicyRunMetric, MetricAdmin)
+admin.site.register(BestOfRun, TrainingRunAdmin)
+admin.site.register(BestOfRunMetric, MetricAdmin)
 admin.site.register(SFTRun, TrainingRunAdmin)
 admin.site.register(SFTRunMetric, MetricAdmin)
 

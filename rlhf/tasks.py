@@ -4,9 +4,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from labeling.errors import Refused
-from rewardmodel.following import follow
-from rlhf.models import PolicyRun, Round, SFTRun
+from rewardmodel.following import follow, succeeded
+from rlhf.models import BestOfRun, PolicyRun, Round, SFTRun
 from rlhf.services import (
+    best_of,
     generations,
     pair_choices,
     policy_runs,
@@ -44,6 +45,19 @@ def fine_tune(pk: int) -> None:
         run,
         prepare=lambda directory: sft_runs.prepare(run, directory),
         succeed=lambda figures, checkpoint: register_version(run, figures, checkpoint),
+    )
+
+
+@shared_task
+def choose_best(pk: int) -> None:
+    """Run best-of-n once, unless another worker does so already."""
+    run = BestOfRun.objects.select_related("reward_model__snapshot", "policy").get(pk=pk)
+    if not run.claim(timezone.now()):
+        return  # a broker may deliver twice
+    follow(
+        run,
+        prepare=lambda directory: best_of.prepare(run, directory),
+        succeed=lambda figures, checkpoint: succeeded(run, figures, checkpoint),
     )
 
 

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from rlhf.views import (
+    best_of,
     campaigns,
     chats,
     pair_plans,
@@ -31,6 +32,11 @@ urlpatterns = [
     path("sft-runs/<int:pk>/live/", sft_runs.live, name="sft_live"),
     path("sft-runs/<int:pk>/cancel/", sft_runs.cancel, name="sft_cancel"),
     path("sft-runs/<int:pk>/comparison/", sft_runs.compare, name="sft_compare"),
+    path("reward-models/<int:pk>/best-of/", best_of.ask, name="best_of"),
+    path("best-of-runs/<int:pk>/", best_of.run, name="best_of_run"),
+    path("best-of-runs/<int:pk>/live/", best_of.live, name="best_of_live"),
+    path("best-of-runs/<int:pk>/cancel/", best_of.cancel, name="best_of_cancel"),
+    path("best-of-runs/<int:pk>/demonstrations/", best_of.freeze, name="best_of_freeze"),
     path("rounds/", rounds.index, name="rounds"),
     path("rounds/<int:pk>/", rounds.detail, name="round"),
     path("rounds/<int:pk>/live/", rounds.live, name="round_live"),

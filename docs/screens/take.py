@@ -77,12 +77,13 @@ def server() -> Iterator[tuple[str, object]]:
 def pages(scene: object) -> dict[str, tuple[str, str]]:
     """Name of the picture -> (who looks, address)."""
     from tests.pages.campaign_scene import screens
-    from tests.pages.judge_scene import held_out, leave_behind
+    from tests.pages.judge_scene import held_out, in_use, leave_behind
     from tests.pages.policy_scene import steered
     from tests.pages.scene import Scene, reviews, unfinished
 
     assert isinstance(scene, Scene)
     leave_behind(scene.reward_model, held_out(scene))
+    best_of = in_use(scene)
     running = unfinished(scene)
     waiting, decided = reviews(scene)
     improving = steered(scene)
@@ -121,6 +122,12 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         **screens(scene),
         "reward-model": ("erik", f"/reward-models/{scene.reward_model.pk}/"),
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),
+        "suites": ("erik", "/reward-models/suites/"),
+        "best-of-n": ("erik", f"/best-of-runs/{best_of.pk}/"),
+        "train-reward-model": (
+            "erik",
+            f"/snapshots/{scene.reward_model.snapshot_id}/reward-model/",
+        ),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),
         "policy-run": ("erik", f"/policy-runs/{scene.policy_run.pk}/"),
         "policy-run-steered": ("erik", f"/policy-runs/{improving.pk}/"),

@@ -56,6 +56,7 @@ class Act(models.TextChoices):
     SNAPSHOT_TAKEN = "snapshot.taken", _("Snapshot taken")
     TRAINING_STARTED = "training.started", _("Training started")
     TRAINING_CANCELLED = "training.cancelled", _("Training cancelled")
+    BEST_OF_STARTED = "best_of.started", _("Best of n asked for")
     SUITE_IMPORTED = "suite.imported", _("Test suite imported")
     REWARD_MODEL_APPOINTED = "reward_model.appointed", _("Reward model made current")
     TRAINING_STEERED = "training.steered", _("Training steered")

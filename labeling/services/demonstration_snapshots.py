@@ -51,13 +51,25 @@ def take_demonstration_snapshot(
     by: User | None,
 ) -> DemonstrationSnapshot:
     """Freeze the demonstrations that stand now. The same ones give the same snapshot again."""
-    recipe = {"author_kinds": sorted(kinds), "sources": sorted(sources), "split": SPLIT}
-    rows = demonstrations_from(campaign, kinds, sources).iterator(chunk_size=1000)
+    recipe = {"author_kinds": sorted(kinds), "sources": sorted(sources)}
+    chosen = demonstrations_from(campaign, kinds, sources)
+    return freeze_demonstrations(campaign=campaign, demonstrations=chosen, recipe=recipe, by=by)
+
+
+def freeze_demonstrations(
+    *,
+    campaign: Campaign,
+    demonstrations: QuerySet[Demonstration],
+    recipe: dict[str, Any],
+    by: User | None,
+) -> DemonstrationSnapshot:
+    """Freeze some of a campaign's demonstrations; the recipe says which."""
+    rows = demonstrations.select_related("prompt").order_by("id").iterator(chunk_size=1000)
     frozen = freeze(
         ((_frozen_row(demonstration), [demonstration.pk]) for demonstration in rows),
         folder="demonstrations",
     )
-    return _record(campaign, frozen, recipe, by)
+    return _record(campaign, frozen, {**recipe, "split": SPLIT}, by)
 
 
 @transaction.atomic

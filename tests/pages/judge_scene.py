@@ -4,14 +4,18 @@ import hashlib
 import json
 import math
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.utils import timezone
 
 from labeling.models import Comparison
-from rewardmodel.models import RewardModel
+from rewardmodel.models import Appointment, RewardModel, Suite, SuiteResult
+from rlhf.generation.expected_best import figures as figures_of
+from rlhf.models import BestOfRun, BestOfRunMetric
 from tests.pages.scene import Scene
 
 CARD = "# Reward model\n\n## Data\n\n| Of | Value |\n| --- | --- |\n| campaign | `Helpfulness` |\n"
@@ -137,4 +141,72 @@ def rival(scene: Scene) -> RewardModel:
         finished_at=timezone.now(),
     )
     leave_behind(run, held_out(scene), seed=4)
+    return run
+
+
+def in_use(scene: Scene) -> BestOfRun:
+    """The model took another's place, was measured on a suite, and chose the best answers once."""
+    other, run = rival(scene), scene.reward_model
+    run.figures |= {
+        "labelers": 11,
+        "labeler_skill_median": 0.81,
+        "labeler_skill_lowest": 0.57,
+        "labeler_skill_highest": 0.95,
+        "labeler_lean_largest": 0.68,
+        "beside": {
+            "reward_model": other.pk,
+            "both_right": 31,
+            "only_new": 8,
+            "only_other": 5,
+            "neither": 13,
+        },
+    }
+    run.save(update_fields=["figures"])
+    for each in (other, run):
+        Appointment.objects.create(campaign=scene.campaign, reward_model=each)
+    suite = Suite.objects.create(
+        name="LLMBar Natural", digest="c" * 64, artifact_url="file:///nowhere", pairs=100
+    )
+    Suite.objects.create(
+        name="RewardBench", digest="d" * 64, artifact_url="file:///nowhere", pairs=2985
+    )
+    whole = {"accuracy": 0.61, "low": 0.512, "high": 0.7, "pairs": 100}
+    subset = {"name": "sorting", "accuracy": 0.55, "low": 0.34, "high": 0.74, "pairs": 20}
+    SuiteResult.objects.create(
+        suite=suite, reward_model=run, figures={**whole, "subsets": [subset]}
+    )
+    return _chosen(scene)
+
+
+def _chosen(scene: Scene) -> BestOfRun:
+    scores = np.random.default_rng(5).normal(0.1, 0.8, (48, 16))
+    now = timezone.now()
+    run = BestOfRun.objects.create(
+        reward_model=scene.reward_model,
+        policy=scene.child,
+        created_by=scene.engineer,
+        status="succeeded",
+        config={"n": 16, "prompts": 48},
+        step=48,
+        steps=48,
+        attempts=1,
+        started_at=now - timedelta(minutes=14),
+        finished_at=now - timedelta(minutes=2),
+        checkpoint="file:///nowhere",
+        figures={"n": 16, "prompts": 48, "left_out": 2, "ended": 0.83, **figures_of(scores)},
+    )
+    folder = Path(settings.VAR) / "chosen"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "answers.jsonl").open("w", encoding="utf-8") as file:
+        for prompt, row in zip(scene.campaign.prompts.order_by("id")[:4], scores, strict=False):
+            answers = [
+                {"text": f"Answer {n}: it depends.", "score": float(s), "finish_reason": "stop"}
+                for n, s in enumerate(row)
+            ]
+            file.write(json.dumps({"id": prompt.pk, "answers": answers}) + "\n")
+    run.checkpoint = f"file://{folder}"
+    run.save(update_fields=["checkpoint"])
+    for step in range(8, 49, 8):
+        values = {"mean": 0.1 + step % 3 / 20, "best": 1.4 + step % 5 / 10, "seconds": 15.0}
+        BestOfRunMetric.objects.create(run=run, step=step, values=values)
     return run

@@ -17,7 +17,7 @@ from rlhf.models import PolicyRun, ResponseRequest, Round, SFTRun
 from rlhf.services.rounds import begin_round
 from tests.cast import PASSWORD, ask, judge
 from tests.pages.campaign_scene import planning
-from tests.pages.judge_scene import held_out, leave_behind, rival
+from tests.pages.judge_scene import held_out, in_use, leave_behind, rival
 from tests.pages.policy_scene import steered
 from tests.pages.scene import Scene, reviews, set_scene, unfinished
 from tests.pages.writing_scene import learning
@@ -69,6 +69,7 @@ def managers(scene: Scene) -> list[str]:
     """Pages of those who manage a campaign or steer training."""
     running = unfinished(scene)
     leave_behind(scene.reward_model, held_out(scene))
+    best_of = in_use(scene)
     compare = reverse("rewardmodel:compare", args=[scene.reward_model.pk])
     writing = scene.writing
     improving = steered(scene)
@@ -95,6 +96,9 @@ def managers(scene: Scene) -> list[str]:
         reverse("rewardmodel:card", args=[scene.reward_model.pk]),
         compare,
         f"{compare}?other={rival(scene).pk}",
+        reverse("rewardmodel:suites"),
+        reverse("rlhf:best_of", args=[scene.reward_model.pk]),
+        reverse("rlhf:best_of_run", args=[best_of.pk]),
         reverse("rewardmodel:pair", args=[scene.reward_model.pk, held_out(scene)[0].pk]),
         reverse("rewardmodel:train", args=[scene.reward_model.snapshot_id]),
         reverse("rlhf:policies"),

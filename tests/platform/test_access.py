@@ -35,7 +35,7 @@ from labeling.services.demonstrations import claim_prompt, want_demonstrations
 from labeling.services.groups import found_group, invite_group
 from labeling.services.invitations import invite, token_of
 from labeling.services.tokens import make_token
-from rlhf.models import SFTRun
+from rlhf.models import BestOfRun, SFTRun
 from tests.access_table import ROLES, TABLE
 from tests.cast import ask, person, write
 from tests.pages.judge_scene import held_out, leave_behind
@@ -115,6 +115,7 @@ def world(db: None, settings: Any, tmp_path: Any) -> SimpleNamespace:
         demonstration=demonstration,
         written=written,
         sft_run=SFTRun.objects.create(snapshot=written, parent=scene.parent),
+        best_of=BestOfRun.objects.create(reward_model=scene.reward_model, policy=scene.parent),
         gold=GoldQuestion.objects.filter(comparison__campaign=campaign).first(),
         review_item=ReviewItem.objects.create(
             campaign=campaign,

@@ -1,5 +1,7 @@
 """Scores over HTTP: asked of a worker, told in the order asked."""
 
+import signal
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -56,7 +58,9 @@ def test_a_worker_scores_as_the_model_itself(ask, run, worker, tiny, tmp_path):
     from tests.rewardmodel.learning.planted import planted_rows, write_run
 
     directory = write_run(tmp_path / "run", tiny, planted_rows(100), heads=3, epochs=2)
+    previous = signal.getsignal(signal.SIGTERM)
     assert main(directory) == 0
+    signal.signal(signal.SIGTERM, previous)
     RewardModel.objects.update(checkpoint=f"file://{directory}/result")
     rows = [ROW, {**ROW, "response": "no"}]
     answer = ask(run, rows)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -127,7 +128,9 @@ class TestMeasuring:
         told["suites"] = [{"suite": 1, "name": "planted | `suite`", "file": str(suite)}]
         tiny = make_tiny_model(folder / "tiny")
         run = write_run(folder / "run", tiny, planted_rows(240), **told)
+        previous = signal.getsignal(signal.SIGTERM)
         assert main(run) == 0
+        signal.signal(signal.SIGTERM, previous)
         return run / "result"
 
     @staticmethod

@@ -1,0 +1,138 @@
+"""Best of n: a policy answers each prompt several times, a reward model chooses."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling import errors
+from labeling.access import require_engineer
+from labeling.charts import Chart, Series, line_chart
+from labeling.requests import SignedIn
+from rewardmodel.models import RewardModel
+from rewardmodel.views import stop
+from rewardmodel.watching import Curve, curves, log_tail
+from rlhf.forms import BestOfForm
+from rlhf.models import BestOfRun
+from rlhf.selectors.best_of import choices
+from rlhf.services.best_of import freeze_best, start_best_of
+
+CURVES = [
+    Curve(
+        gettext_lazy("Score"),
+        gettext_lazy("of the last prompts"),
+        {"mean": gettext_lazy("mean"), "best": gettext_lazy("best")},
+    ),
+]
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def ask(request: SignedIn, pk: int) -> HttpResponse:
+    """Start a run with a finished reward model; its earlier ones are listed."""
+    require_engineer(request.user)
+    judge = get_object_or_404(
+        RewardModel.objects.select_related("snapshot__campaign"),
+        pk=pk,
+        status=RewardModel.Status.SUCCEEDED,
+    )
+    form = BestOfForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            run = start_best_of(
+                reward_model=judge,
+                policy=form.cleaned_data["policy"],
+                prompts=form.cleaned_data["prompts"],
+                by=request.user,
+                config=form.config(),
+            )
+        except errors.Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return redirect("rlhf:best_of_run", run.pk)
+    return render(
+        request,
+        "rlhf/best_of.html",
+        {"form": form, "judge": judge, "runs": judge.best_of_runs.select_related("policy")},
+        status=422 if form.is_bound else 200,
+    )
+
+
+@login_required
+@require_safe
+def run(request: SignedIn, pk: int) -> HttpResponse:
+    require_engineer(request.user)
+    return render(request, "rlhf/best_of_run.html", watched(pk))
+
+
+@login_required
+@require_safe
+def live(request: SignedIn, pk: int) -> HttpResponse:
+    """The part of the page that changes while the run goes; once it has ended, the whole page."""
+    require_engineer(request.user)
+    context = watched(pk)
+    response = render(request, "rlhf/best_of_run.html#live", context)
+    if not context["run"].is_active:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@login_required
+@require_POST
+def cancel(request: SignedIn, pk: int) -> HttpResponse:
+    require_engineer(request.user)
+    stop(request, get_object_or_404(BestOfRun, pk=pk))
+    return redirect("rlhf:best_of_run", pk)
+
+
+@login_required
+@require_POST
+def freeze(request: SignedIn, pk: int) -> HttpResponse:
+    """Make the best answers demonstrations that SFT can learn from."""
+    require_engineer(request.user)
+    try:
+        snapshot = freeze_best(run=get_object_or_404(BestOfRun, pk=pk), by=request.user)
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("rlhf:best_of_run", pk)
+    messages.success(
+        request,
+        _("%(train)d demonstrations to learn from, %(test)d held out.")
+        % {"train": snapshot.train_count, "test": snapshot.test_count},
+    )
+    return redirect("rlhf:teach", snapshot.pk)
+
+
+def watched(pk: int) -> dict[str, Any]:
+    found = get_object_or_404(
+        BestOfRun.objects.select_related(
+            "reward_model__snapshot__campaign", "policy", "snapshot", "created_by"
+        ),
+        pk=pk,
+    )
+    return {
+        "run": found,
+        "charts": curves(found, CURVES),
+        "log": log_tail(found),
+        "frontier": frontier(found.figures),
+        "choices": choices(found),
+    }
+
+
+def frontier(figures: dict[str, Any]) -> Chart | None:
+    """The expected score of the best of 1, 2, 4 ... answers over the divergence that it costs."""
+    points = [(each["kl"], each["score"]) for each in figures.get("curve", [])]
+    if not points:
+        return None
+    return line_chart(
+        key="frontier",
+        title=_("Score of the best of n over the divergence from the policy"),
+        unit=_("score"),
+        series=[Series(_("best of n"), points)],
+        x_name=_("KL, nats, at most"),
+    )
