@@ -124,10 +124,6 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "reward-model-running": ("erik", f"/reward-models/{running.pk}/"),
         "suites": ("erik", "/reward-models/suites/"),
         "best-of-n": ("erik", f"/best-of-runs/{best_of.pk}/"),
-        "train-reward-model": (
-            "erik",
-            f"/snapshots/{scene.reward_model.snapshot_id}/reward-model/",
-        ),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),
         "policy-run": ("erik", f"/policy-runs/{scene.policy_run.pk}/"),
         "policy-run-steered": ("erik", f"/policy-runs/{improving.pk}/"),
