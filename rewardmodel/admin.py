@@ -1,7 +1,14 @@
 from django.contrib import admin
 
 from labeling.admin import ReadOnlyAdmin
-from rewardmodel.models import Appointment, RewardModel, RewardModelMetric, Suite, SuiteResult
+from rewardmodel.models import (
+    Appointment,
+    RewardModel,
+    RewardModelMetric,
+    ScoreRequest,
+    Suite,
+    SuiteResult,
+)
 
 
 class TrainingRunAdmin(ReadOnlyAdmin):
@@ -36,3 +43,9 @@ class SuiteAdmin(ReadOnlyAdmin):
 class SuiteResultAdmin(ReadOnlyAdmin):
     list_display = ["id", "suite", "reward_model", "created_at"]
     list_select_related = ["suite", "reward_model"]
+
+
+@admin.register(ScoreRequest)
+class ScoreRequestAdmin(ReadOnlyAdmin):
+    list_display = ["id", "reward_model", "answered", "created_at"]
+    list_select_related = ["reward_model"]

@@ -55,6 +55,20 @@ class Appointment(models.Model):
         return f"{self.reward_model} appointed"
 
 
+class ScoreRequest(models.Model):
+    """Responses that somebody waits to have scored; gone once the answer was read."""
+
+    reward_model = models.ForeignKey(RewardModel, on_delete=models.CASCADE, related_name="+")
+    rows = models.JSONField()  # each with prompt (messages) and response
+    answered = models.BooleanField(default=False)
+    scores = models.JSONField(default=list)  # as many, each with score and uncertainty
+    refusal = models.TextField(blank=True)  # why there are none
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+
+    def __str__(self) -> str:
+        return f"request {self.pk} of {self.reward_model}"
+
+
 class Suite(models.Model):
     """Pairs from elsewhere whose better response is known: a measure for every reward model."""
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from labeling import artifacts
 from labeling.errors import Refused
 from rewardmodel.following import follow
-from rewardmodel.models import RewardModel, Suite
+from rewardmodel.models import RewardModel, ScoreRequest, Suite
 from rewardmodel.runs import TrainingRun
 from rewardmodel.services import reward_models, suites
 from rewardmodel.services.surprises import review_surprises
@@ -46,16 +46,22 @@ def measure_suites(pk: int) -> None:
             logger.warning("%s could not be measured on %s: %s", run, suite, refusal)
 
 
-@shared_task
-def score(pk: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a finished reward model says about responses: scores, or the sentence that refuses."""
-    run = RewardModel.objects.get(pk=pk, status=RewardModel.Status.SUCCEEDED)
+@shared_task(ignore_result=True)
+def score(pk: int) -> None:
+    """Answer a request for scores, or say in a sentence why that can't be."""
+    asked = ScoreRequest.objects.select_related("reward_model").filter(pk=pk).first()
+    if asked is None:
+        return  # nobody waits for it any more
     try:
-        scorer = _scorer(str(artifacts.local_copy(run.checkpoint)))
+        scorer = _scorer(str(artifacts.local_copy(asked.reward_model.checkpoint)))
+        judged = scorer.judge(
+            [row["prompt"] for row in asked.rows], [row["response"] for row in asked.rows]
+        )
     except (ValueError, FileNotFoundError) as refusal:
-        return {"refusal": str(refusal)}
-    judged = scorer.judge([row["prompt"] for row in rows], [row["response"] for row in rows])
-    return {"scores": [{"score": value, "uncertainty": unsure} for value, unsure in judged]}
+        told: dict[str, Any] = {"refusal": str(refusal)}
+    else:
+        told = {"scores": [{"score": value, "uncertainty": spread} for value, spread in judged]}
+    ScoreRequest.objects.filter(pk=pk).update(answered=True, **told)
 
 
 @lru_cache(maxsize=1)  # a worker keeps the model it was asked last: loading takes most of the time

@@ -1,6 +1,7 @@
 """Scores over HTTP: asked of a worker, told in the order asked."""
 
 import signal
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -9,8 +10,9 @@ from django.utils import timezone
 from labeling.models import Scope, Snapshot
 from labeling.services.tokens import make_token
 from rewardmodel.api import MOST_ROWS
-from rewardmodel.models import RewardModel
+from rewardmodel.models import RewardModel, ScoreRequest
 from rewardmodel.services import scoring
+from rewardmodel.tasks import score
 from tests.tiny_model import make_tiny_model
 
 ROW = {"prompt": [{"role": "user", "content": "the cat sat"}], "response": "please"}
@@ -100,11 +102,22 @@ def test_an_unfinished_model_and_a_lost_one_are_said_in_a_sentence(ask, run, wor
     )
 
 
-def test_without_a_worker_the_answer_is_to_ask_again(ask, run, monkeypatch):
-    monkeypatch.setattr(scoring, "PATIENCE", 0.2)
-    answer = ask(run, [ROW])
-    assert answer.status_code == 503
-    assert "ask again in a minute" in answer.json()["detail"]
+def test_with_a_busy_worker_or_without_a_broker_the_answer_is_to_ask_again(ask, run, monkeypatch):
+    monkeypatch.setattr(scoring, "PATIENCE", 0.3)
+    for sent in (lambda *_, **__: None, scoring.score.apply_async):
+        monkeypatch.setattr(scoring.score, "apply_async", sent)
+        answer = ask(run, [ROW])
+        assert answer.status_code == 503
+        assert "ask again in a minute" in answer.json()["detail"]
+    assert not ScoreRequest.objects.exists()
+
+
+def test_rows_whose_reader_went_away_are_removed_and_answering_them_is_no_error(ask, run, worker):
+    long_ago = timezone.now() - timedelta(hours=2)
+    left = ScoreRequest.objects.create(reward_model=run, rows=[ROW], created_at=long_ago)
+    ask(run, [ROW])
+    assert not ScoreRequest.objects.exists()
+    score(left.pk)
 
 
 def test_a_token_that_may_read_may_ask_for_scores(client, run, erin, alice, worker):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("rewardmodel", "0002_appointments"),
+        ("rewardmodel", "0003_score_requests"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
