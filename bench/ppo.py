@@ -171,7 +171,7 @@ def measured(asked: argparse.Namespace, arm: str) -> dict[str, Any]:
         critic=critic,
     )
     began = time.perf_counter()
-    generator = VllmEngine(asked.model, max_tokens=128)
+    generator = VllmEngine(asked.model, max_tokens=128, answers=asked.batch)
     starting = time.perf_counter() - began
     learner = Learner(config, policy)
     rows = list(train(config, learner, World(tokenizer, generator, score, prompts)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from rlhf.generation.prompts import decode, encode
 from rlhf.generation.protocol import Generated, Message, Sampling
@@ -21,8 +21,8 @@ from rlhf.generation.protocol import Generated, Message, Sampling
 if TYPE_CHECKING:
     from vllm import RequestOutput
 
-KV_CACHE_MIB = 512  # 64 texts of 350 tokens for a model of SmolLM2's size; more texts wait
-ANSWERS_AT_ONCE = 64
+ANSWERS_AT_ONCE = 64  # at most; more wait
+BLOCK = 128  # tokens, by which vLLM's cache grows on a CPU; smaller ones on a GPU fit as well
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - weights handed over here never touch a disk
 TOLERANCES = 3.0  # times the difference between two correct engines that is still called equal
 SMALLEST_DIFFERENCE = 0.01  # nats; bf16 rounding varies by about this from one text to the next
@@ -68,7 +68,7 @@ class VllmEngine:
         model: Path,
         max_tokens: int,
         dtype: torch.dtype = torch.bfloat16,
-        kv_cache_mib: int = KV_CACHE_MIB,
+        answers: int = ANSWERS_AT_ONCE,
     ) -> None:
         """Start the engine, which takes 15 to 30 seconds on a CPU.
 
@@ -76,11 +76,12 @@ class VllmEngine:
             model: a Hugging Face folder; its weights are only the first ones.
             max_tokens: longest prompt and answer together.
             dtype: of the engine's weights.
-            kv_cache_mib: memory for attention to earlier tokens.
+            answers: that are asked for together at most; they decide how much memory is kept for
+                attention to earlier tokens.
         """
         self.dtype = dtype
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
-        self.llm = _start(model, max_tokens, dtype, kv_cache_mib)
+        self.llm = _start(model, max_tokens, dtype, min(answers, ANSWERS_AT_ONCE))
         self._guarded = _guard_sequences(self.tokenizer, max_tokens)
         self._usual_difference: float | None = None
 
@@ -185,7 +186,17 @@ class VllmEngine:
         )
 
 
-def _start(model: Path, max_tokens: int, dtype: torch.dtype, kv_cache_mib: int) -> Any:
+def cache_bytes(model: Path, max_tokens: int, answers: int, dtype: torch.dtype) -> int:
+    """Memory in which vLLM keeps the keys and values of so many texts of so many tokens."""
+    config = AutoConfig.from_pretrained(model)
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token = 2 * config.num_hidden_layers * heads * size * dtype.itemsize
+    blocks = 1 + answers * -(-max_tokens // BLOCK)  # vLLM keeps the first one empty
+    return int(blocks * BLOCK * token)
+
+
+def _start(model: Path, max_tokens: int, dtype: torch.dtype, answers: int) -> Any:
     """vLLM reads these settings when it is imported, so they come first."""
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # the worker shares our process and memory
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it warns of each fp32 weight it rounds
@@ -199,8 +210,9 @@ def _start(model: Path, max_tokens: int, dtype: torch.dtype, kv_cache_mib: int) 
         dtype=str(dtype).removeprefix("torch."),
         enforce_eager=True,  # compiling takes minutes on a CPU and gains a tenth
         max_model_len=max_tokens,
-        max_num_seqs=ANSWERS_AT_ONCE,
-        kv_cache_memory_bytes=kv_cache_mib * 2**20,  # said outright, so that none is left unused
+        max_num_seqs=answers,
+        # Said outright: what vLLM takes by itself is a share of the machine.
+        kv_cache_memory_bytes=cache_bytes(model, max_tokens, answers, dtype),
         # A CPU engine dies of a seeded prompt that it reads in parts: docs/decisions/0003.
         enable_chunked_prefill=False,
         max_num_batched_tokens=2 * max_tokens,
