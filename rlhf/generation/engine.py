@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+)
 
 from rlhf.generation.prompts import decode, encode
 from rlhf.generation.protocol import Generated, Message, Sampling
@@ -186,14 +191,17 @@ class VllmEngine:
         )
 
 
-def cache_bytes(model: Path, max_tokens: int, answers: int, dtype: torch.dtype) -> int:
-    """Memory in which vLLM keeps the keys and values of so many texts of so many tokens."""
-    config = AutoConfig.from_pretrained(model)
+def cached_numbers(config: PretrainedConfig) -> int:
+    """Keys and values that attention keeps of one token, over all layers."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    token = 2 * config.num_hidden_layers * heads * size * dtype.itemsize
+    return int(2 * config.num_hidden_layers * heads * size)
+
+
+def cache_bytes(numbers: int, max_tokens: int, answers: int, width: int) -> int:
+    """Memory in which vLLM keeps `numbers` a token of so many texts, `width` bytes a number."""
     blocks = 1 + answers * -(-max_tokens // BLOCK)  # vLLM keeps the first one empty
-    return int(blocks * BLOCK * token)
+    return blocks * BLOCK * numbers * width
 
 
 def _start(model: Path, max_tokens: int, dtype: torch.dtype, answers: int) -> Any:
@@ -205,6 +213,7 @@ def _start(model: Path, max_tokens: int, dtype: torch.dtype, answers: int) -> An
     set_num_threads: Callable[[int], None] = torch.set_num_threads
     from vllm import LLM
 
+    numbers = cached_numbers(AutoConfig.from_pretrained(model))
     llm = LLM(
         str(model),
         dtype=str(dtype).removeprefix("torch."),
@@ -212,7 +221,7 @@ def _start(model: Path, max_tokens: int, dtype: torch.dtype, answers: int) -> An
         max_model_len=max_tokens,
         max_num_seqs=answers,
         # Said outright: what vLLM takes by itself is a share of the machine.
-        kv_cache_memory_bytes=cache_bytes(model, max_tokens, answers, dtype),
+        kv_cache_memory_bytes=cache_bytes(numbers, max_tokens, answers, dtype.itemsize),
         # A CPU engine dies of a seeded prompt that it reads in parts: docs/decisions/0003.
         enable_chunked_prefill=False,
         max_num_batched_tokens=2 * max_tokens,

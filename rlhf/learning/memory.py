@@ -13,6 +13,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from rewardmodel.learning.precision import has_fast_bf16
+from rlhf.generation.engine import ANSWERS_AT_ONCE, cache_bytes, cached_numbers
 from rlhf.learning.output import TOKENS_AT_ONCE
 from rlhf.learning.settings import PPOTraining
 
@@ -23,7 +24,6 @@ TRAINED = 16  # bytes of a trained weight: itself, its gradient and Adam's two m
 KEPT_PER_HIDDEN, KEPT_PER_BETWEEN = 40, 8
 PROGRAM = 0.6 * GIB  # Python, torch and transformers, before any model
 VLLM = 0.9 * GIB  # vLLM's own, without weights and without its cache
-VLLM_CACHE = 0.5 * GIB  # rlhf.generation.engine.KV_CACHE_MIB
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Size:
     hidden: int
     between: int  # of the feed-forward part
     vocabulary: int
+    cached: int  # numbers that an engine keeps of each token
 
     @property
     def all(self) -> int:
@@ -56,6 +57,7 @@ class Size:
             hidden=config.hidden_size,
             between=config.intermediate_size,
             vocabulary=config.vocab_size,
+            cached=cached_numbers(config),
         )
 
 
@@ -91,7 +93,8 @@ def estimate(
     if config.critic == "separate":
         parts["critic"] = TRAINED * policy.all + activations
     if vllm:
-        parts["engine"] = VLLM + VLLM_CACHE + narrow * (policy.all + policy.embeddings)
+        cache = cache_bytes(policy.cached, longest, ANSWERS_AT_ONCE, narrow)
+        parts["engine"] = VLLM + cache + narrow * (policy.all + policy.embeddings)
     return parts
 
 

@@ -15,7 +15,7 @@ from tests.rlhf.learning.test_program import directory, prepared, tiny
 
 __all__ = ["directory", "tiny"]  # fixtures
 
-SMOLLM2 = Size(28_311_552, 106_204_608, 30, 576, 1536, 49152)
+SMOLLM2 = Size(28_311_552, 106_204_608, 30, 576, 1536, 49152, cached=2 * 30 * 3 * 64)
 DEFAULT = PPOTraining()
 
 
