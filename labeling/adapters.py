@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import logging
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ from django.utils.translation import gettext_lazy as _
 from labeling import access, errors, languages
 from labeling.services.languages import keep_language
 from labeling.services.newcomers import Newcomer, invitations_for, make_account
+
+log = logging.getLogger(__name__)
 
 
 class Accounts(DefaultAccountAdapter):
@@ -72,6 +75,10 @@ class Identities(DefaultSocialAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return True  # `pre_social_login` has turned the others away
+
+    def on_authentication_error(self, request: HttpRequest, provider: Any, **what: Any) -> None:
+        """The page does not say why a provider failed; the log does."""
+        log.warning("%s: %s (%s)", provider.name, what.get("exception"), what.get("error"))
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         return reverse("mfa_index")
@@ -156,7 +163,7 @@ def _turned_away(
 
 
 class SecondFactors(DefaultMFAAdapter):
-    """Secrets of authenticator apps are stored encrypted: a stolen dump opens no account."""
+    """Secrets of authenticator apps are stored encrypted: the database alone makes no codes."""
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,

@@ -48,7 +48,10 @@ class InvitationForm(RoleForm):
     email = forms.EmailField(
         required=False,
         label=_("E-mail address"),
-        help_text=_("Whom the link is for, as a note; you hand the link over yourself."),
+        help_text=_(
+            "Whom the link is for; you hand it over yourself. Whoever signs in with a provider "
+            "that has verified this address gets in without the link."
+        ),
     )
     days = forms.IntegerField(min_value=1, max_value=90, initial=14, label=_("Days it stays valid"))
 

@@ -1,5 +1,6 @@
 """To an OpenID Connect provider, and back; and away from it for good."""
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ from labeling import errors
 from labeling.requests import SignedIn
 from labeling.services.sign_in_methods import remove_identity
 
+log = logging.getLogger(__name__)
+
 
 @never_cache
 @require_POST
@@ -33,7 +36,8 @@ def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
     provider = _provider(provider_id)
     try:
         response = openid_connect.login(request, provider_id)
-    except requests.RequestException:
+    except requests.RequestException as trouble:
+        log.warning("%s does not answer: %s", provider.name, trouble)
         return gone_wrong(request, provider)
     if isinstance(response, HttpResponseRedirect) and urlsplit(response.url).netloc:
         return render(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count
@@ -130,6 +131,11 @@ def shown(
     context: dict[str, Any] = {
         "campaign": campaign,
         "members": [(member, RoleForm(initial={"role": member.role})) for member in members],
+        "with_second_factor": set(
+            Authenticator.objects.filter(
+                type=Authenticator.Type.TOTP, user__in=members.values("user")
+            ).values_list("user_id", flat=True)
+        ),
         "invitations": [
             (
                 invitation,

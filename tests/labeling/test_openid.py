@@ -260,11 +260,12 @@ class TestTroubles:
         assert not is_in(client)
 
     @pytest.mark.usefixtures("db")
-    def test_an_answer_that_nobody_asked_for_is_refused(self, client):
+    def test_an_answer_that_nobody_asked_for_is_refused(self, client, caplog):
         back = reverse("openid_connect_callback", args=["company"])
         page = client.get(back, {"code": "stolen", "state": "made up"})
         assert page.status_code == 502
         assert "did not say who you are" in text(page)
+        assert "Company: " in caplog.text
 
     @pytest.mark.usefixtures("db")
     def test_a_change_of_mind_leads_back_to_the_sign_in(self, client):
@@ -276,9 +277,10 @@ class TestTroubles:
         assert client.get(page["Location"])["Location"] == reverse("login")
 
     @pytest.mark.usefixtures("db")
-    def test_a_provider_that_is_down_is_said_so(self, client, trust):
+    def test_a_provider_that_is_down_is_said_so(self, client, trust, caplog):
         trust(url="http://localhost:9")
         page = come_by(client, "nina")
+        assert "Company does not answer" in caplog.text
         assert page.status_code == 502
         assert "Company did not say who you are" in text(page)
 

@@ -1,11 +1,15 @@
 """Signing in: by password, and with a second factor."""
 
+import io
+import json
 import re
+import threading
+import zipfile
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core.cache import cache
-from django.db import DatabaseError
+from django.db import DatabaseError, connection, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -92,9 +96,6 @@ class TestPassword:
 
     def test_attempts_are_counted_for_all_web_processes(self, client, alice):
         enter(client, password="wrong")
-        assert type(cache._connections.settings["default"]["BACKEND"]) is str
-        from django.db import connection
-
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM shared_cache WHERE cache_key LIKE '%login_failed%'"
@@ -115,9 +116,12 @@ class TestPassword:
         event = AuditEvent.objects.get(act="password.changed")
         assert (event.actor, event.subject) == (alice, "alice")
 
-    def test_the_engine_room_has_no_door_of_its_own(self, client):
-        at_the_door = client.get("/admin/login/?next=/admin/")
-        assert at_the_door["Location"].startswith(LOGIN)
+    def test_the_engine_room_has_no_door_of_its_own(self, client, db):
+        door = "/admin/login/?next=/admin/"
+        assert client.get(door)["Location"].startswith(LOGIN)
+        person("root", is_staff=True, is_superuser=True)
+        client.post(door, {"username": "root", "password": PASSWORD})
+        assert not is_in(client)
 
     def test_nobody_signs_up_unasked(self, client):
         for path in ("/accounts/signup/", "/accounts/", "/accounts/email/"):
@@ -234,6 +238,24 @@ class TestSecondFactor:
         codes = Authenticator.objects.get(type="recovery_codes").wrap()
         assert not codes.validate_code("00000000")
 
+    def test_a_manager_sees_who_has_one(self, client, campaign, carol, alice, turn_on):
+        turn_on(alice)
+        client.force_login(carol)
+        page = client.get(reverse("labeling:people", args=[campaign.pk]))
+        assert page.context["with_second_factor"] == {alice.pk}
+        assert text(page).count('<span class="badge good">second factor</span>') == 1
+
+    def test_ones_own_data_names_it_and_holds_no_secret_of_it(self, client, alice, turn_on):
+        phone = turn_on(alice)
+        secrets = [phone.secret, *codes_of(client)]
+        pieces = client.get(reverse("labeling:own_data_file")).streaming_content
+        archive = zipfile.ZipFile(io.BytesIO(b"".join(pieces)))
+        row = json.loads(archive.read("mfa-authenticator-user.jsonl").splitlines()[0])
+        assert row["type"] == "totp"
+        assert "data" not in row
+        everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
+        assert not [secret for secret in secrets if secret in everything]
+
     def test_a_language_chosen_before_the_code_becomes_the_users(self, client, alice, turn_on):
         phone = turn_on(alice)
         client.logout()
@@ -294,6 +316,32 @@ class TestRequired:
         client.force_login(carol)
         reply = client.get("/", headers={"HX-Request": "true"})
         assert reply["HX-Redirect"] == reverse("mfa_activate_totp")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_guessing_by_many_at_once_gets_no_further_than_one_by_one(alice):
+    tried, start = [], threading.Barrier(8)
+
+    def check_password(self, raw):
+        tried.append(raw)
+        return False
+
+    def guess(number):
+        try:
+            start.wait(10)
+            enter(Client(), password=f"guess {number}")
+        finally:
+            connections.close_all()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(alice), "check_password", check_password)
+        threads = [threading.Thread(target=guess, args=[number]) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    cache.clear()  # the rows of this test are no model's, and stay
+    assert 0 < len(tried) <= 5
 
 
 class TestForgottenPassword:
