@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -64,7 +65,7 @@ def _categories(figures: dict[str, Any]) -> Section:
 
 
 def _near(figures: dict[str, Any]) -> Section:
-    words = {"share": f"{figures['similar']:.0%}"}
+    words = {"share": f"{number_format(100 * figures['similar'], 0)} %"}
     return Section(
         "near",
         _("Nearly the same"),

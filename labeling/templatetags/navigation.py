@@ -15,11 +15,7 @@ LABELER = [
     (_("History"), "labeling:history"),
     (_("Settings"), "labeling:settings"),
 ]
-MANAGER = [
-    (_("Campaigns"), "labeling:campaigns"),
-    (_("Webhooks"), "labeling:webhooks"),
-    (_("Audit log"), "labeling:audit"),
-]
+MANAGER = [(_("Campaigns"), "labeling:campaigns"), (_("Audit log"), "labeling:audit")]
 ENGINEER = [
     (_("Reward models"), "rewardmodel:list"),
     (_("Policies"), "rlhf:policies"),

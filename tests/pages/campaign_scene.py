@@ -10,15 +10,21 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling.models import (
+    Campaign,
     CampaignPolicy,
     Delivery,
     DeliveryAttempt,
     LabelerGroup,
+    PairChoice,
     PlannedMeeting,
     PromptFile,
+    Report,
     Webhook,
 )
+from labeling.services.campaigns import create_campaign
 from labeling.services.groups import found_group, invite_group
+from labeling.services.prompts import store_prompts
+from labeling.services.reports import compute
 from tests.pages.scene import Scene
 
 
@@ -30,14 +36,19 @@ def planning(scene: Scene) -> list[str]:
 def screens(scene: Scene) -> dict[str, tuple[str, str]]:
     """Name of the picture -> (who looks, address)."""
     campaign = scene.campaign.pk
-    _files(scene)
+    draft = _draft(scene)
+    _files(scene, draft)
+    _count(scene.duel)
     _plan(scene)
     hook, group = _webhook(scene), _group(scene)
     return {
-        "prompts": ("maria", reverse("labeling:prompts", args=[campaign])),
-        "prompts-checked": ("maria", reverse("labeling:dashboard", args=[campaign, "prompts"])),
+        "prompts": ("maria", reverse("labeling:prompts", args=[draft.pk])),
+        "prompts-checked": ("maria", reverse("labeling:dashboard", args=[draft.pk, "prompts"])),
         "plan": ("maria", reverse("rlhf:plan", args=[campaign])),
-        "planner": ("maria", reverse("rlhf:planner", args=[scene.duel.pk]) + "?accuracy=72"),
+        "planner": (
+            "maria",
+            reverse("rlhf:planner", args=[scene.duel.pk]) + "?accuracy=72&price=0.35&a_day=60",
+        ),
         "webhooks": ("maria", reverse("labeling:webhooks")),
         "webhook": ("maria", reverse("labeling:webhook", args=[hook.pk])),
         "notices": ("maria", reverse("labeling:notices")),
@@ -46,9 +57,50 @@ def screens(scene: Scene) -> dict[str, tuple[str, str]]:
     }
 
 
-def _files(scene: Scene) -> None:
+def _draft(scene: Scene) -> Campaign:
+    """A campaign before its launch, in which some prompts say nearly the same."""
+    draft = create_campaign(campaign=Campaign(name="Everyday questions"), by=scene.manager)
+    asked = [
+        ("cooking", "How do I keep pasta from sticking together after it is drained?"),
+        ("cooking", "How do I keep pasta from sticking together once it is drained?"),
+        ("cooking", "What can I cook from two eggs, a potato and an onion?"),
+        ("travel", "Which papers do I need to travel from Spain to Morocco by car?"),
+        ("travel", "Plan a quiet weekend in a small town by the sea in October."),
+        ("work", "Write a polite reply to a customer whose parcel is a week late."),
+        *(
+            ("work", f"Write a polite reply to a customer whose parcel is {n} days late.")
+            for n in range(2, 9)
+        ),
+    ]
+    draft.prompts.add(
+        *store_prompts(([{"role": "user", "content": text}], category) for category, text in asked)
+    )
+    report = Report.objects.create(campaign=draft, subject=Report.Subject.PROMPTS, judges="person")
+    assert report.claim(timezone.now())
+    compute(report)
+    return draft
+
+
+def _count(campaign: Campaign) -> None:
+    """How the policies fare against each other so far, and what choosing pairs is worth."""
+    for number, comparison in enumerate(campaign.comparisons.order_by("id")):
+        chosen = number % 3 > 0
+        PairChoice.objects.create(
+            comparison=comparison,
+            arm="uncertainty" if chosen else "random",
+            disagreement=0.9 if chosen else 0.3,
+            chance=0.55 if chosen else 0.75,
+        )
+    report = Report.objects.create(
+        campaign=campaign, subject=Report.Subject.MEETINGS, judges="person"
+    )
+    assert report.claim(timezone.now())
+    compute(report)
+
+
+def _files(scene: Scene, campaign: Campaign) -> None:
     now = timezone.now()
-    common = {"campaign": scene.campaign, "uploaded_by": scene.manager, "artifact_url": "file:///x"}
+    common = {"campaign": campaign, "uploaded_by": scene.manager, "artifact_url": "file:///x"}
     for hours, more in (
         (70, {"status": "done", "rows": 12_480, "prompts": 400, "pairs": 0, "sample_size": 400}),
         (
