@@ -29,8 +29,9 @@ from tests.pages.scene import Scene
 
 
 def planning(scene: Scene) -> list[str]:
-    """The addresses of these pages, with something on each."""
-    return [address for _who, address in screens(scene).values()]
+    """The addresses of these pages that are managers' alone, with something on each."""
+    shown = screens(scene)
+    return [address for name, (_who, address) in shown.items() if name != "notices"]
 
 
 def screens(scene: Scene) -> dict[str, tuple[str, str]]:

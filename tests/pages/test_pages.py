@@ -51,6 +51,7 @@ def everyones(scene: Scene) -> list[str]:
         reverse("labeling:own_data"),
         reverse("labeling:withdraw"),
         reverse("labeling:tokens"),
+        reverse("labeling:notices"),
         reverse("mfa_index"),
         reverse("account_change_password"),
         reverse("account_reauthenticate"),
