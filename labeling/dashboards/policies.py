@@ -61,10 +61,12 @@ def _ratings(whole: dict[str, Any], names: dict[str, str]) -> Section:
                 "them: how far apart they are is not known, only in which direction."
             )
         )
-    ties = _(
-        "Each pair counts once, for what more judges said; a tie is half a win for both. Where "
-        "ties are modelled instead (Davidson), two equals tie %(ties)s times for two decisions."
-    ) % {"ties": figure(whole["ties"])}
+    ties = _("Each pair counts once, for what more judges said; a tie is half a win for both.")
+    if whole["ties"]:
+        ties += " " + _(
+            "Where ties are modelled instead (Davidson), two equals tie %(ties)s times for two "
+            "decisions."
+        ) % {"ties": figure(whole["ties"])}
     return Section(
         "ratings",
         _("Ratings"),

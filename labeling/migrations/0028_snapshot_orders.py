@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                     "method",
                     models.CharField(
                         choices=[
-                            ("shares", "Shares of votes, as they are"),
+                            ("shares", "Shares of votes"),
                             ("majority", "Majority"),
                             ("skill", "Bradley-Terry with skill, side bias and ties"),
                             ("dawid_skene", "Dawid-Skene"),

@@ -62,7 +62,7 @@ class SnapshotOrder(BackgroundWork):
     class Method(models.TextChoices):
         """How the answers to one pair become its label: statistics/aggregation.py."""
 
-        SHARES = "shares", _("Shares of votes, as they are")
+        SHARES = "shares", _("Shares of votes")
         MAJORITY = "majority", _("Majority")
         SKILL = "skill", _("Bradley-Terry with skill, side bias and ties")
         DAWID_SKENE = "dawid_skene", _("Dawid-Skene")
