@@ -85,14 +85,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=30, help="for each page")
     parser.add_argument("--only", nargs="+", help="pages: only these")
     parser.add_argument("--without-reports", action="store_true", help="compute none of them")
+    parser.add_argument("--without-pages", action="store_true", help="only fill, and compute")
+    parser.add_argument("--folder", type=Path, help="keep the database here, and use it again")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     return parser.parse_args()
 
 
 def main() -> None:
     asked = arguments()
-    with tempfile.TemporaryDirectory(prefix="accord-bench-") as folder, database(Path(folder)):
-        report = measured(asked)
+    with tempfile.TemporaryDirectory(prefix="accord-bench-") as temporary:
+        folder = asked.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        with database(folder):
+            report = measured(asked)
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report))
@@ -116,6 +121,8 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
         for name, address in addresses(campaign).items()
         if not asked.only or name in asked.only
     }
+    if asked.without_pages:
+        return report
     report["pages"] = over_http(pages, manager, asked.requests)
     show(f"Pages over HTTP, ms; the limit is {LIMIT}", report["pages"])
     report["slowest"] = slowest_query(pages, manager)
@@ -130,6 +137,9 @@ def filled(asked: argparse.Namespace) -> tuple[Any, Any]:
     from labeling.models import Campaign, Membership, Policy, User
     from labeling.services.campaigns import add_members
 
+    before = Campaign.objects.filter(name="Bench").first()
+    if before is not None:
+        return before, User.objects.get(username="manager")
     labelers = people(asked.labelers)
     manager = User.objects.create_user("manager")
     campaign = Campaign.objects.create(

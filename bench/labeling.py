@@ -156,7 +156,7 @@ def show(title: str, rows: list[dict[str, Any]]) -> None:
 @contextmanager
 def database(folder: Path) -> Iterator[None]:
     """A new PostgreSQL with the product's tables; Django is set up on it."""
-    (folder / "var").mkdir()
+    (folder / "var").mkdir(exist_ok=True)
     port = free_port(8000)
     os.environ |= {
         "ACCORD_VAR": str(folder / "var"),
