@@ -90,12 +90,12 @@ def gold_shares(campaign: Campaign) -> dict[str, dict[int, statistics.Share]]:
     return found
 
 
-def question_shares(campaign: Campaign) -> dict[int, statistics.Share]:
-    """question -> how often it was answered right."""
-    shares = {
-        gold: statistics.share(right, asked)
-        for gold, asked, right in _gold_counts(campaign, "comparison__gold")
-    }
+def question_shares(campaign: Campaign, questions: Iterable[int]) -> dict[int, statistics.Share]:
+    """question -> how often it was answered right, of these."""
+    answers = _gold_counts(campaign, "comparison__gold").filter(
+        comparison__gold__in=list(questions)
+    )
+    shares = {gold: statistics.share(right, asked) for gold, asked, right in answers}
     return {gold: share for gold, share in shares.items() if share is not None}
 
 

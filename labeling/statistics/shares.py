@@ -4,8 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import sqrt
+from statistics import NormalDist
 
 from scipy.stats import binomtest
+
+Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,16 @@ class Share:
 def share(successes: int, trials: int) -> Share | None:
     """The share of successes with its interval; None when nothing was tried.
 
-    Source: Wilson 1927; computed by scipy.
+    In closed form, since pages show hundreds of them. Source: Wilson 1927.
     """
     if not trials:
         return None
-    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    return Share(successes / trials, float(interval.low), float(interval.high), trials)
+    value, z2 = successes / trials, Z * Z
+    middle = (value + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = sqrt(value * (1 - value) / trials + z2 / (4 * trials**2)) * Z / (1 + z2 / trials)
+    low = 0.0 if successes == 0 else middle - half
+    high = 1.0 if successes == trials else middle + half
+    return Share(value, low, high, trials)
 
 
 def pairwise_agreement(items: Iterable[Sequence[str]]) -> Share | None:

@@ -2,7 +2,8 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors, statistics
+from labeling import errors
 from labeling.access import campaign_for
 from labeling.forms import GoldFileForm, GoldForm, HoldForm
 from labeling.models import Campaign, GoldQuestion, Hold, Membership, User
@@ -20,6 +21,7 @@ from labeling.services.gold import add_gold, import_gold, retire_gold
 from labeling.services.holds import let_in, lift_hold, place_hold
 
 MANAGER = Membership.Role.MANAGER
+A_PAGE = 50  # questions
 
 
 @login_required
@@ -146,20 +148,23 @@ def page(
     file_form: GoldFileForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    questions = Paginator(asked(campaign), A_PAGE).get_page(request.GET.get("page"))
+    shares = question_shares(campaign, [gold.pk for gold in questions])
     context = {
         "campaign": campaign,
         "labelers": labelers_quality(campaign),
-        "questions": questions(campaign),
+        "questions": questions,
+        "rows": [(gold, shares.get(gold.pk)) for gold in questions],
         "gold_form": gold_form or GoldForm(auto_id="gold-%s"),
         "file_form": file_form or GoldFileForm(auto_id="gold-file-%s"),
     }
     return render(request, "labeling/quality.html", context, status=status)
 
 
-def questions(campaign: Campaign) -> list[tuple[GoldQuestion, statistics.Share | None]]:
-    """Each question with how often it was answered right, newest first."""
-    shares = question_shares(campaign)
-    asked = GoldQuestion.objects.filter(comparison__campaign=campaign).select_related(
-        "comparison__prompt"
+def asked(campaign: Campaign) -> QuerySet[GoldQuestion]:
+    """The campaign's questions with a known answer, newest first."""
+    return (
+        GoldQuestion.objects.filter(comparison__campaign=campaign)
+        .select_related("comparison__prompt")
+        .order_by("-id")
     )
-    return [(gold, shares.get(gold.pk)) for gold in asked.order_by("-id")]
