@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 from labeling.statistics.votes import FIRST, NEITHER, SECOND, Numbers, Votes
 
 NODES = 21  # of the quadrature over d
-MOST = 200_000  # answers that judges are estimated from: more make no figure visibly surer
+MOST = 100_000  # answers that judges are estimated from: more make no figure visibly surer
+FURTHEST = 300.0  # of h/2, beyond which nothing changes and exp ends
 AT_ONCE = 50_000  # answers whose arrays of (answers, nodes) are in memory together
 # Means and standard deviations of the priors: what is known of a judge before the first answer.
 SKILL, SKILL_SPREAD = 2.0, 2.0
@@ -144,10 +145,10 @@ def _nodes() -> tuple[Numbers, Numbers]:
     return at, weight / weight.sum()
 
 
-def _davidson(seen: Numbers, ties: Numbers) -> Numbers:
-    """Log-chances of first, neither and second, (3, ...), from h and the log of v."""
-    parts = np.stack([-seen / 2, np.broadcast_to(ties, seen.shape), seen / 2])
-    return parts - logsumexp(parts, axis=0)
+def _odds(seen: Numbers, ties: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Odds of first, neither and second as Davidson has them, from h and the log of v."""
+    second = np.exp(np.clip(seen / 2, -FURTHEST, FURTHEST))
+    return 1 / second, np.exp(ties), second
 
 
 def _pieces(votes: Votes) -> list[tuple[slice, slice]]:
@@ -178,20 +179,24 @@ def _piece(p: _Parameters, votes: Votes, answers: slice, pairs: slice) -> _Piece
     judge, answer, side = votes.judge[answers], votes.answer[answers], votes.side[answers]
     pair = votes.pair[answers] - pairs.start
     seen = p.skill[judge, None] * at + (p.side[judge] * side)[:, None]  # (n, K)
-    logs = _davidson(seen, (p.all_ties + p.ties[judge])[:, None])
-    said = np.take_along_axis(logs, answer[None, :, None], axis=0)[0]
-    joint = np.add.reduceat(said, votes.starts[pairs] - answers.start, axis=0) + np.log(weight)
-    loglik = logsumexp(joint, axis=1)
-    posterior = np.exp(joint - loglik[:, None])
-    chances = np.exp(logs)
+    first, neither, second = _odds(seen, (p.all_ties + p.ties[judge])[:, None])
+    whole = first + neither + second
+    said = np.choose(answer[:, None], [first, neither, second]) / whole
+    joint = np.add.reduceat(np.log(said), votes.starts[pairs] - answers.start, axis=0)
+    joint += np.log(weight)
+    largest = joint.max(axis=1, keepdims=True)
+    posterior = np.exp(joint - largest)
+    total = posterior.sum(axis=1, keepdims=True)
+    posterior /= total
+    given = posterior[pair]
     towards = ((answer == SECOND) - 1.0 * (answer == FIRST)) / 2
-    by_seen = posterior[pair] * (towards[:, None] - (chances[SECOND] - chances[FIRST]) / 2)
+    by_seen = given * (towards[:, None] - (second - first) / (2 * whole))
     return _Piece(
-        loglik,
+        (largest + np.log(total))[:, 0],
         posterior,
         skill=by_seen @ at,
         side=by_seen.sum(axis=1) * side,
-        ties=(posterior[pair] * ((answer == NEITHER)[:, None] - chances[NEITHER])).sum(axis=1),
+        ties=(answer == NEITHER) - (given * neither / whole).sum(axis=1),
     )
 
 
@@ -243,7 +248,8 @@ def _answers_expected(x: Numbers, votes: Votes) -> Numbers:
     """How a judge of median skill and no side bias would answer each pair, (P, 3)."""
     p, (at, _) = _Parameters.of(x), _nodes()
     ties = np.array(p.all_ties + np.median(p.ties))
-    chances = np.exp(_davidson(np.median(p.skill) * at, ties))  # (3, K)
+    odds = np.stack(np.broadcast_arrays(*_odds(np.median(p.skill) * at, ties)))  # (3, K)
+    chances = odds / odds.sum(axis=0)
     return np.concatenate(
         [_piece(p, votes, *piece).posterior @ chances.T for piece in _pieces(votes)]
     )
