@@ -49,8 +49,9 @@ def model_card(
         "## Training",
         _table(["Setting", "Value"], _changed(config)),
         "## Use and limits",
-        f"- Scores mean something for conversations like those judged, in the same language, of at "
-        f"most {card.max_length} tokens.\n"
+        _combination(card)
+        + f"- Scores mean something for conversations like those judged, in the same language, of "
+        f"at most {card.max_length} tokens.\n"
         f"- A lead of d (in standard deviations) is a preference with log-odds "
         f"{card.std / card.temperature:.3g} d.\n"
         f"- Rank correlation of score and length among answers to one prompt: "
@@ -59,6 +60,15 @@ def model_card(
         "- It says what these people preferred, not what is true or harmless.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _combination(card: Card) -> str:
+    """How the score is put together where aspects have heads of their own."""
+    if not card.aspects:
+        return ""
+    total = sum(card.aspects.values())
+    parts = [f"{weight / total:.1%} {_safe(name)}" for name, weight in card.aspects.items()]
+    return f"- The score is a weighted mean of one head for each aspect: {', '.join(parts)}.\n"
 
 
 def _quality(found: dict[str, Any]) -> list[tuple[str, str]]:

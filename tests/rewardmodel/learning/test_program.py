@@ -217,7 +217,9 @@ def test_aspects_reach_the_score_the_card_and_the_report(tiny: Path, tmp_path: P
     [row] = figures(run)["report"]["slices"]["aspect"]
     assert (row["name"], row["pairs"]) == ("brief", 60)
     assert row["accuracy"] > 0.9  # its own head says the reverse of the whole answer's
-    assert "| brief | 60 |" in (run / "result" / "README.md").read_text()
+    told = (run / "result" / "README.md").read_text()
+    assert "| brief | 60 |" in told
+    assert "one head for each aspect: 75.0% overall, 25.0% brief." in told
     scorer = load_scorer(run / "result")
     assert scorer.model.shares.tolist() == [0.75, 0.25]
     assert scorer.card.aspects == weights
