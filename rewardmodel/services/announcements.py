@@ -10,7 +10,12 @@ from labeling.services.events import announce
 from rewardmodel.runs import TrainingRun
 
 # Pages of runs by the name of their model; those of policies belong to an app above this one.
-PAGES = {"rewardmodel": "rewardmodel:run", "policyrun": "rlhf:run", "sftrun": "rlhf:sft_run"}
+PAGES = {
+    "rewardmodel": "rewardmodel:run",
+    "policyrun": "rlhf:run",
+    "sftrun": "rlhf:sft_run",
+    "bestofrun": "rlhf:best_of_run",
+}
 ENDED = (TrainingRun.Status.SUCCEEDED, TrainingRun.Status.FAILED, TrainingRun.Status.CANCELLED)
 
 

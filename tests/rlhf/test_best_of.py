@@ -12,6 +12,8 @@ from labeling.services.snapshots import split_of
 from rewardmodel.learning.artifact import load_scorer
 from rewardmodel.learning.rundirectory import RunDirectory
 from rewardmodel.models import RewardModel
+from rewardmodel.runs import TrainingRun
+from rewardmodel.services.announcements import PAGES
 from rlhf.generation.best_of import main
 from rlhf.models import BestOfRun
 from rlhf.services.best_of import freeze_best, prepare, start_best_of
@@ -140,6 +142,11 @@ def test_what_can_not_be_done_is_said_in_one_sentence(directory, capsys, changed
     with scripted_server(["parrot-v0"], by_seed) as url:
         assert main([str(directory(url, **changed))]) == 1
     assert sentence in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_every_kind_of_run_has_a_page_that_its_end_is_announced_with():
+    kinds = {kind._meta.model_name for kind in TrainingRun.__subclasses__()}
+    assert kinds == PAGES.keys()
 
 
 class TestRuns:
