@@ -57,7 +57,7 @@ def frontier(run: PolicyRun) -> tuple[Chart, str] | None:
         return None
     chart = line_chart(
         key="frontier",
-        title=_("Reward for distance"),
+        title=_("Reward against the root of KL"),
         unit=_("score an answer"),
         series=[
             Series(_("measured"), points, dots=True),

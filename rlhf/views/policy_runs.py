@@ -194,7 +194,11 @@ def compared(runs: list[PolicyRun]) -> list[Chart]:
     """A chart for every metric of the run's page, with a line for each run."""
     measured = {one: list(one.metrics.values_list("step", "values")) for one in runs}
     metrics = [
-        (name, str(words if len(curve.metrics) > 1 else curve.title), str(curve.unit))
+        (
+            name,
+            f"{curve.title}: {words}" if len(curve.metrics) > 1 else str(curve.title),
+            str(curve.unit),
+        )
         for curve in CURVES
         for name, words in curve.metrics.items()
     ]

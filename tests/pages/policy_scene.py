@@ -32,7 +32,7 @@ def steered(scene: Scene) -> PolicyRun:
             run=run,
             step=metric.step,
             values={
-                **metric.values,
+                **{name: 0.9 * value for name, value in metric.values.items()},
                 "kl": metric.values["kl"] * (1.4 if metric.step < 10 else 1.2),
                 "kl_coef": 0.05 if metric.step < 10 else 0.1,
                 "steered": int(metric.step >= 10),

@@ -146,7 +146,7 @@ def test_what_distance_buys_is_drawn_once_there_are_enough_updates(client, run, 
         assert (page.context["frontier"] is not None) == (step > 7)
         tell(run, step, kl=0.3 * (step - 1), score=0.1 * step)  # the first KL is 0: no distance
     page = client.get(reverse("rlhf:run", args=[run.pk])).content.decode()
-    assert "Reward for distance" in page
+    assert "Reward against the root of KL" in page
 
 
 def test_samples_stand_beside_the_reference_with_the_words_that_changed(client, run, erin):
