@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from labeling.forms import generating_policies
 from labeling.models import Campaign, CampaignPolicy, PlannedMeeting, Policy
 from labeling.services.prompts import LONGEST_MESSAGE
+from rlhf.learning.settings import MODES, PPOTraining  # plain Python, no torch
 from rlhf.models import Round
 
 
@@ -38,6 +39,55 @@ class PriceForm(forms.Form):
         help_text=_("Score given up per nat; higher holds the policy nearer to its parent."),
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
     )
+
+
+# The PPO program's modes and algorithms, with words.
+PPO_MODES = [
+    ("", _("default: small matrices beside the weights")),
+    ("fast", _("fast: only the top layers learn")),
+    ("reference", _("reference: two networks, every detail as published")),
+]
+ALGORITHMS = [
+    ("", "PPO"),
+    ("rloo", _("RLOO: four answers to a prompt compete, no critic")),
+    ("dpo", _("online DPO: the better of two answers teaches")),
+]
+COMPETING = {"rloo": 4, "dpo": 2}  # answers to one prompt
+
+
+class PPOForm(forms.Form):
+    """How a round's policy learns; what is left empty is the program's own choice."""
+
+    mode = forms.ChoiceField(choices=PPO_MODES, required=False, label=_("Mode"))
+    algorithm = forms.ChoiceField(choices=ALGORITHMS, required=False, label=_("Algorithm"))
+    updates = forms.IntegerField(
+        required=False, min_value=1, max_value=100_000, label=_("Updates, of 64 answers each")
+    )
+    kl_coef = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=1000,
+        label=_("KL coefficient"),
+        help_text=_("Score given up per nat; higher holds the policy nearer to its parent."),
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse here what the program would refuse once a worker is free."""
+        chosen = dict(self.config())
+        try:
+            PPOTraining(**MODES[chosen.pop("mode", "default")] | chosen)
+        except ValueError as reason:
+            raise forms.ValidationError(str(reason)) from reason
+        return self.cleaned_data
+
+    def config(self) -> dict[str, Any]:
+        """What config.json says of it."""
+        names = ("mode", "algorithm", "updates", "kl_coef")
+        chosen = {n: v for n in names if (v := self.cleaned_data.get(n)) not in (None, "")}
+        if chosen.get("algorithm") in COMPETING:
+            chosen["answers_per_prompt"] = COMPETING[chosen["algorithm"]]
+        return chosen
 
 
 class StartForm(forms.Form):

@@ -18,7 +18,7 @@ from labeling.models import Policy
 from labeling.requests import SignedIn
 from labeling.selectors.campaigns import judged_comparisons, progress
 from rewardmodel.runs import TrainingRun
-from rlhf.forms import DecisionForm, StartForm
+from rlhf.forms import DecisionForm, PPOForm, StartForm
 from rlhf.models import Round
 from rlhf.selectors.generations import generation_state
 from rlhf.selectors.policies import campaign_line, current_policy
@@ -78,7 +78,12 @@ def improve(request: SignedIn, pk: int) -> HttpResponse:
     return take_step(
         request,
         pk,
-        lambda round: train_policy(round=round, by=request.user, parent=start_of(request, round)),
+        lambda round: train_policy(
+            round=round,
+            by=request.user,
+            parent=start_of(request, round),
+            config=options_of(request),
+        ),
     )
 
 
@@ -111,6 +116,15 @@ def start_of(request: SignedIn, round: Round) -> Policy | None:
     return form.cleaned_data["policy"]
 
 
+def options_of(request: SignedIn) -> dict[str, Any]:
+    """How PPO is to learn, as far as anything was chosen."""
+    form = PPOForm(request.POST)
+    if not form.is_valid():
+        first = next(iter(form.errors.values()))
+        raise errors.Refused(" ".join(map(str, first)))
+    return form.config()
+
+
 def take_step(request: SignedIn, pk: int, step: Callable[[Round], object]) -> HttpResponse:
     require_engineer(request.user)
     try:
@@ -139,6 +153,7 @@ def shown(pk: int) -> dict[str, Any]:
         "steps": steps_of(found),
         "form": DecisionForm(),
         "start_form": StartForm(line=line, auto_id="start-%s"),
+        "ppo_form": PPOForm(auto_id="ppo-%s"),
         "current": current_policy(line) if line else None,
         "live": not found.decision,
     }

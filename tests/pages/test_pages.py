@@ -383,7 +383,7 @@ def test_the_page_offers_the_tunings_that_the_sft_program_knows():
     assert tuple(value for value, _ in TUNINGS) == KNOWN
 
 
-def test_ppo_starts_from_the_policy_that_is_chosen(client, scene):
+def test_ppo_starts_from_the_policy_and_with_the_settings_that_are_chosen(client, scene):
     campaign = Campaign.objects.create(name="Another")
     campaign.entrants.create(policy=scene.parent)
     campaign.prompts.add(*(ask(f"Round question {n}?") for n in range(120)))
@@ -396,5 +396,11 @@ def test_ppo_starts_from_the_policy_that_is_chosen(client, scene):
     client.post(address, {"policy": other.pk})
     assert not PolicyRun.objects.filter(rounds=going).exists(), "of another line"
     taught = scene.writing.child
-    client.post(address, {"policy": taught.pk})
-    assert PolicyRun.objects.get(rounds=going).parent == taught
+    refused = client.post(address, {"mode": "reference", "algorithm": "rloo"}, follow=True)
+    assert "rloo has no critic" in refused.content.decode()
+    assert not PolicyRun.objects.filter(rounds=going).exists(), "settings that do not go together"
+    client.post(address, {"policy": taught.pk, "algorithm": "dpo", "updates": 7, "kl_coef": 0})
+    run = PolicyRun.objects.get(rounds=going)
+    assert run.parent == taught
+    chosen = {"algorithm": "dpo", "answers_per_prompt": 2, "updates": 7, "kl_coef": 0.0}
+    assert run.config == chosen
