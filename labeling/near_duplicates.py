@@ -1,7 +1,7 @@
 """Texts that say nearly the same: found by MinHash, then measured exactly.
 
 The texts' sets of five-character pieces are compared, by the share that two have in common
-(Jaccard). Looking at all pairs would take a day for 100,000 texts; locality-sensitive hashing names
+(Jaccard). Looking at all pairs of 50,000 texts would take hours; locality-sensitive hashing names
 the few worth looking at.
 
 Source: Broder 1997, "On the resemblance and containment of documents"; data sets of language models

@@ -9,7 +9,7 @@ from labeling.models import Campaign, Prompt
 from labeling.near_duplicates import SIMILAR, Near, groups, near_duplicates
 from labeling.splits import split_of
 
-MOST_COMPARED = 100_000  # prompts: about two minutes and 300 MB
+MOST_COMPARED = 50_000  # prompts: some 500 MB (docs/experiments.md)
 MOST_NAMED = 500  # groups, and leaks: a table that somebody reads
 
 

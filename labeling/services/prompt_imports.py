@@ -113,14 +113,11 @@ def import_prompts(
     """
     wanted, watcher = wanted or Wanted(), watcher or Watcher()
 
-    def lines() -> Iterator[_Line]:
-        for row in read_rows(file, name, split=wanted.split, fields=wanted.fields):
-            yield _line(row, wanted)
-
     try:
-        counts = _checked(lines(), watcher)
+        counts = count_rows(file, wanted, name, watcher)
         with transaction.atomic():
-            report = _stored(lines(), counts, wanted, campaign, folder, watcher)
+            lines = _lines(file, wanted, name)
+            report = _stored(lines, counts, wanted, campaign, folder, watcher)
             audit.record(
                 actor=by,
                 act=Act.PROMPTS_IMPORTED,
@@ -132,10 +129,23 @@ def import_prompts(
     return report
 
 
-def _checked(lines: Iterator[_Line], watcher: Watcher) -> Counter[str]:
-    """How many rows each category has, after each was looked at."""
+def _lines(file: IO[bytes] | Path, wanted: Wanted, name: str) -> Iterator[_Line]:
+    for row in read_rows(file, name, split=wanted.split, fields=wanted.fields):
+        yield _line(row, wanted)
+
+
+def count_rows(
+    file: IO[bytes] | Path, wanted: Wanted, name: str = "", watcher: Watcher | None = None
+) -> Counter[str]:
+    """How many rows each category has, after each was looked at; nothing is stored.
+
+    Raises:
+        BadCell: with the row and the field at fault.
+        BadRow: there is no row.
+    """
+    watcher = watcher or Watcher()
     counts: Counter[str] = Counter()
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_lines(file, wanted, name), start=1):
         counts[line.category] += 1
         if number % ROWS_AT_A_TIME == 0:
             watcher.checked(number)
