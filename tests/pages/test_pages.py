@@ -202,9 +202,10 @@ def test_every_page_answers_the_engineer(client, scene):
 
 
 def test_labelers_and_strangers_do_not_see_the_managers_pages(client, scene, mallory):
+    theirs = managers(scene)
     for who in (scene.labeler, mallory):
         client.force_login(who)
-        for address in managers(scene):
+        for address in theirs:
             assert client.get(address).status_code in (403, 404), address
 
 
