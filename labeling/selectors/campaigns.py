@@ -10,7 +10,6 @@ from labeling.models import (
     Comparison,
     DemonstrationSlot,
     DiscardedPair,
-    GoldQuestion,
     Judgment,
     Membership,
     Report,
@@ -73,17 +72,21 @@ def progress(campaign: Campaign) -> Progress:
         .order_by()
     )
     skipped = Skip.objects.filter(comparison__campaign=campaign).count()
+    # Pairs from files are asked about nowhere. By the files' numbers: joined, PostgreSQL reads all
+    # judgments to find those of no file.
+    files = list(campaign.imports.values_list("pk", flat=True))
+    imported = Judgment.objects.filter(imported_from__in=files).aggregate(
+        judgments=Count("id"), comparisons=Count("comparison", distinct=True)
+    )
     return Progress(
-        comparisons=campaign.comparisons.filter(group__isnull=True).count()
-        - GoldQuestion.objects.filter(comparison__campaign=campaign).count()
-        + campaign.groups.count(),
+        comparisons=asked + imported["comparisons"],
         complete=asked - still["comparisons"],
         wanted=given + still["slots"],
         answered=given,
         leased=still["leased"],
         skipped=skipped,
         stuck=stuck_comparisons(campaign).count() if skipped else 0,
-        imported=Judgment.objects.filter(imported_from__campaign=campaign).count(),
+        imported=imported["judgments"],
         identical=discarded.get(DiscardedPair.Reason.IDENTICAL, 0),
         empty=discarded.get(DiscardedPair.Reason.EMPTY, 0),
     )
