@@ -1,6 +1,6 @@
 """`python -m rewardmodel.learning DIRECTORY`: train the reward model that a run directory asks for.
 
-`accelerate launch -m rewardmodel.learning DIRECTORY` shares the work among several processes.
+Several processes share the work: `torchrun --nproc-per-node 2 -m rewardmodel.learning DIRECTORY`.
 
 Exit codes: 0 the result is there; 75 stopped by SIGTERM, the same command goes on; 1 refused or
 failed, the last line of the log says why in one sentence.

@@ -14,6 +14,8 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
+from rewardmodel.learning.program import say
+
 Item = TypeVar("Item")
 PATIENCE = timedelta(hours=2)  # the first process alone may measure and save for so long
 
@@ -122,4 +124,9 @@ ALONE = Alone()
 
 def crew() -> Crew:
     """The processes of this training: as many as the launcher started."""
-    return Together() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ALONE
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return ALONE
+    together = Together()
+    if together.rank == 0:
+        say(f"{together.size} processes share this run.")
+    return together

@@ -1,6 +1,6 @@
 """A PPO run in a directory: python -m rlhf.learning DIRECTORY.
 
-Or by several processes: accelerate launch --num_processes 4 -m rlhf.learning DIRECTORY.
+Or by several processes: torchrun --standalone --nproc-per-node 4 -m rlhf.learning DIRECTORY.
 
 Reads config.json and data.jsonl, writes metrics.jsonl, samples.jsonl, checkpoints/ and result/.
 Started again after a stop or a kill, it goes on where the newest checkpoint was made.

@@ -86,12 +86,12 @@ def test_two_processes_end_where_one_ends(tmp_path, models):
     alone, shared = (prepared(tmp_path / name, models) for name in ("alone", "shared"))
     assert program.main([str(alone)]) == EXIT_DONE
 
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
         [*launch, "-m", "rlhf.learning", str(shared)], capture_output=True, text=True, check=False
     )
     assert done.returncode == EXIT_DONE, done.stderr[-3000:]
+    assert "2 processes share this run." in done.stdout
 
     for one, other in zip(*(lines(d / "metrics.jsonl") for d in (alone, shared)), strict=True):
         told = {k: v for k, v in one.items() if "second" not in k}
