@@ -75,6 +75,8 @@ def retrain(*, campaign: Campaign, base: Policy, kinds: Sequence[str]) -> Reward
         return None
     current = current_reward_model(campaign)
     snapshot = take_snapshot(campaign=campaign, kinds=kinds, by=None)
+    if snapshot.reward_models.exists():
+        return None  # what is judged but can't be learned from must not train the same model again
     return start_reward_model(
         snapshot=snapshot, base=base, by=None, config=current.config if current else None
     )

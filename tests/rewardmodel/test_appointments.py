@@ -174,6 +174,17 @@ class TestRetraining:
         labelled(102)
         assert self.due(campaign, policy) is not None
 
+    def test_labels_that_teach_nothing_do_not_train_the_same_model_again(
+        self, campaign, policy, trained, labelled
+    ):
+        Campaign.objects.filter(pk=campaign.pk).update(reward_model_after=10)
+        trained()
+        labelled(120)
+        run = self.due(campaign, policy)
+        RewardModel.objects.filter(pk=run.pk).update(status="succeeded", checkpoint="file:///x")
+        trained()  # on 18 pairs: 102 seem new, and what can be learned from them has been learned
+        assert self.due(campaign, policy) is None
+
     def test_without_a_trigger_nothing_is_trained(self, campaign, policy, trained, labelled):
         trained()
         labelled(150)
