@@ -27,6 +27,7 @@ from rlhf.services.pair_choices import Candidate, choose, choose_pending
 from tests.cast import judge
 from tests.rlhf.test_generations import generate
 from tests.rlhf.test_pair_plans import ask_about
+from tests.rlhf.test_planner import met
 
 NOW = timezone.now()
 
@@ -177,7 +178,19 @@ class TestRanking:
             PlannedMeeting.objects.create(campaign=campaign, one=one, other=other)
         return campaign
 
-    def test_who_is_known_well_meets_less_often(self, three, alice, settings):
+    def test_who_is_known_well_does_not_meet_while_others_are_unknown(self, three, alice):
+        known, *others = three.planned_meetings.order_by("id")
+        met(three, known.one.policy, known.other.policy, 20)
+        for number in range(20):
+            judge(alice, three, -1 if number % 2 else 1)
+        request_responses(campaign=three, prompts=ask_about(20, "style"))
+        told = ResponseRequest.objects.filter(arm="ranking", side=0)
+        by_line = Counter(told.values_list("meeting", flat=True))
+        assert by_line.total() >= 8  # of twenty, four in five by the coin
+        assert set(by_line) == {line.pk for line in others}
+        assert max(by_line.values()) - min(by_line.values()) <= 1
+
+    def test_a_pair_says_by_which_arm_it_came(self, three, settings):
         request_responses(campaign=three, prompts=ask_about(12))
         generate(
             settings,
@@ -186,20 +199,7 @@ class TestRanking:
         )
         arms = Counter(PairChoice.objects.values_list("arm", flat=True))
         assert set(arms) <= {"random", "ranking"}
-        assert sum(arms.values()) == 12
-        for _ in range(12):
-            judge(alice, three, -1)
-        # twelve more, all of them about two of the three, and then only chance asks these
-        first = three.planned_meetings.order_by("id").first()
-        for comparison in three.comparisons.all():
-            comparison.judgments.all()
-        request_responses(campaign=three, prompts=ask_about(40, "style"))
-        told = ResponseRequest.objects.filter(arm="ranking", prompt__category="style")
-        by_line = Counter(told.filter(side=0).values_list("meeting", flat=True))
-        assert sum(by_line.values()) >= 20
-        # what is left to ask is shared out evenly: nobody is known better than the others
-        assert max(by_line.values()) - min(by_line.get(pk, 0) for pk in by_line) <= 12
-        assert first.pk in by_line
+        assert arms.total() == three.comparisons.count() == 12
 
     def test_a_plan_of_chance_alone_has_no_arms(self, three):
         three.pair_choice = "random"
