@@ -173,8 +173,9 @@ def _in_words(answer: Judgment, first_on_left: bool) -> str:
     if answer.equal:
         return str(Judgment.Equal(answer.equal).label)
     left = (answer.preference < 0) == first_on_left
-    side = _("left") if left else _("right")
-    return _("%(side)s is better, strength %(strength)d") % {
-        "side": side,
-        "strength": abs(answer.preference),
-    }
+    words = (
+        _("Left is better, strength %(strength)d")
+        if left
+        else _("Right is better, strength %(strength)d")
+    )
+    return words % {"strength": abs(answer.preference)}
