@@ -7,7 +7,8 @@
 The scorer is a reward model of the policy's own size with a fixed random head: as dear as a real
 one, and a taste that can be learned. Every arm runs in a process of its own, so that its memory is
 its own, with the same prompts, threads and length of answers; answers may end earlier by
-themselves on both sides. The first update of a run warms up and is not counted.
+themselves on both sides. The first update of a run warms up and is not counted; its matrix products
+are, so that each phase can be set beside what the machine can do.
 """
 
 import argparse
@@ -19,6 +20,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,8 @@ sys.path.insert(0, str(ROOT))
 from bench import trl_environment  # noqa: E402
 
 PHASES = ("rollout", "score", "freeze", "train", "sync")
+COUNTED = ("score", "freeze", "train")  # whose matrix products run in torch's own operators
+SIDE = 2048  # of the square matrices whose product shows what the machine can do
 QUESTIONS = ROOT / "labeling" / "demo" / "prompts.jsonl"
 LONGEST = 48  # tokens of a prompt, template included
 OURS: dict[str, dict[str, Any]] = {
@@ -174,8 +179,54 @@ def measured(asked: argparse.Namespace, arm: str) -> dict[str, Any]:
     generator = VllmEngine(asked.model, max_tokens=128, answers=asked.batch)
     starting = time.perf_counter() - began
     learner = Learner(config, policy)
-    rows = list(train(config, learner, World(tokenizer, generator, score, prompts)))
-    return {"seconds_engine": starting, **medians(rows)}
+    rate = products_per_second()
+    with counted_products() as products:
+        rows = list(train(config, learner, World(tokenizer, generator, score, prompts)))
+    told = medians(rows)
+    shares = {f"of_rate_{p}": products[p] / told[f"seconds_{p}"] / rate for p in COUNTED}
+    return {"seconds_engine": starting, "gflops": rate / 1e9, **shares, **told}
+
+
+def products_per_second() -> float:
+    """Floating-point operations a second in large products, in the format that training uses."""
+    import torch
+
+    from rewardmodel.learning.precision import has_fast_bf16
+
+    dtype = torch.bfloat16 if has_fast_bf16(torch.device("cpu")) else torch.float32
+    one, other = torch.randn(2, SIDE, SIDE).to(dtype)
+    times = []
+    for _ in range(9):
+        began = time.perf_counter()
+        one @ other
+        times.append(time.perf_counter() - began)
+    return 2 * SIDE**3 / statistics.median(times)
+
+
+@contextmanager
+def counted_products() -> Iterator[dict[str, float]]:
+    """Floating-point operations of the first update's matrix products, by phase."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from rlhf.learning import ppo
+    from rlhf.learning.clock import Clock
+
+    products: dict[str, float] = {}
+
+    class Counting(Clock):
+        @contextmanager
+        def phase(self, name: str) -> Iterator[None]:
+            if name not in COUNTED or name in products:
+                with super().phase(name):
+                    yield
+                return
+            with super().phase(name), FlopCounterMode(display=False) as counter:
+                yield
+            products[name] = counter.get_total_flops()
+
+    ppo.Clock = Counting
+    yield products
+    ppo.Clock = Clock
 
 
 def short_prompts(tokenizer: Any) -> list[Any]:
@@ -242,11 +293,12 @@ def table(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def show(arms: list[dict[str, Any]]) -> None:
     columns = ["runs", "seconds", "lowest", "highest", *(f"seconds_{phase}" for phase in PHASES)]
-    columns += ["peak_gib", "length", *(f"times {arm}" for arm in TRL)]
-    print(" ".join([f"{'arm':14}", *(f"{n.removeprefix('seconds_'):>10}" for n in columns)]))
+    columns += [*(f"of_rate_{phase}" for phase in COUNTED), "gflops", "peak_gib", "length"]
+    columns += [f"times {arm}" for arm in TRL]
+    print(" ".join([f"{'arm':14}", *(f"{n.removeprefix('seconds_'):>15}" for n in columns)]))
     for arm in arms:
         cells = [f"{arm[name]:.2f}" if name in arm else "" for name in columns]
-        print(" ".join([f"{arm['arm']:14}", *(f"{cell:>10}" for cell in cells)]))
+        print(" ".join([f"{arm['arm']:14}", *(f"{cell:>15}" for cell in cells)]))
 
 
 if __name__ == "__main__":
