@@ -18,6 +18,8 @@ from tests.pages.chromium import ARGUMENTS, executable
 
 # Playwright keeps an event loop in this thread, which Django would take for an async view.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+# A machine that does other things too may need longer than the usual five seconds.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
