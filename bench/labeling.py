@@ -36,6 +36,7 @@ OVERLAP = 3
 PERSON = 30.0  # seconds a person thinks about one pair
 CLAIMS = 25  # whose median is told
 FIELD = re.compile(r'name="(client_key|csrfmiddlewaretoken)"[^>]*value="([^"]+)"')
+REFUSAL = re.compile(r'data-state="refused".*?role="alert">(.*?)<', re.DOTALL)
 ACTION = re.compile(r'<form class="pair"[^>]*action="([^"]+)"', re.DOTALL)
 
 # Keys and triggers rest meanwhile: the rows are right by construction, and filling takes seconds.
@@ -348,25 +349,25 @@ def over_http(asked: argparse.Namespace, pairs: int) -> dict[str, Any]:
     from labeling.models import Judgment
 
     emptied()
-    labelers = people(asked.labelers)
+    labelers = people(asked.labelers + 1)  # one of them in a browser
     campaign = campaign_of(labelers)
     fill(campaign, pairs, int(pairs * asked.done), labelers)
-    cookies = []
+    cookies: list[str] = []
     for labeler in labelers:
         client = Client()
         client.force_login(labeler)
         cookies.append(client.cookies["sessionid"].value)
     before = Judgment.objects.count()
+    *cookies, of_browser = cookies
     with web() as url:
         page = f"{url}/label/{campaign.pk}/"
-        weight = page_weight(page, cookies[0])
-        screen = on_screen(page, cookies[0], asked.swaps) if asked.swaps else {}
+        weight = page_weight(page, of_browser)
+        screen = on_screen(page, of_browser, asked.swaps) if asked.swaps else {}
         think = PERSON / asked.pace
         paced, _ = asyncio.run(work(page, cookies, think, asked.seconds))
         hurried, seconds = asyncio.run(work(page, cookies, 0.0, asked.seconds))
-    assert Judgment.objects.count() - before == len(paced) + len(hurried) + asked.swaps, (
-        "an answer was lost"
-    )
+    stored, given = Judgment.objects.count() - before, len(paced) + len(hurried) + asked.swaps
+    assert stored == given, f"{given} answers were given, {stored} are stored"
     connection.close()
     return {
         "pairs": pairs,
@@ -402,19 +403,22 @@ def on_screen(page: str, cookie: str, count: int) -> dict[str, Any]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
         context = browser.new_context(bypass_csp=True)
-        context.add_cookies([{"name": "sessionid", "value": cookie, "url": page}])
+        everywhere = page[: page.index("/label/")]
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": everywhere}])
         tab = context.new_page()
         tab.add_init_script(WATCH)
         tab.goto(page)
         loaded = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
         tab.wait_for_function("Number(document.querySelector('[data-outbox]').dataset.ready) > 20")
+        today = "parseInt(document.querySelector('.today').textContent)"
+        before = tab.evaluate(today)
         for number in range(count):
             tab.wait_for_timeout(400)
             tab.keyboard.press("1")
             tab.keyboard.press("Enter")
             tab.wait_for_function(f"swaps.length > {number}")
         swaps = tab.evaluate("swaps")
-        tab.wait_for_timeout(1000)  # the last answers are on their way
+        tab.wait_for_function(f"{today} === {before + count}")  # all are stored
         browser.close()
     painted = [swap["painted"] - swap["pressed"] for swap in swaps]
     return {
@@ -458,6 +462,8 @@ async def label(page: str, cookie: str, think: float, until: float, times: list[
             answer = await client.post(address, data=data, headers=headers)
             times.append(time.perf_counter() - started)
             html = answer.raise_for_status().text
+            if refused := REFUSAL.search(html):
+                raise RuntimeError(f"{address} was refused: {unescape(refused[1])}")
 
 
 if __name__ == "__main__":
