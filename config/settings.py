@@ -119,7 +119,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "labeling.second_factor.SecondFactorMiddleware",
+    "labeling.signing_in.second_factor.SecondFactorMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -245,7 +245,7 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL.starts_tls, MAIL.is_tls
 EMAIL_TIMEOUT = 10  # seconds; a page must not hang on a mail server that is down
 DEFAULT_FROM_EMAIL = ENVIRONMENT.get("MAIL_FROM", "").strip() or f"Accord <accord@{PUBLIC_HOST}>"
 
-# Signing in: django-allauth, as labeling/adapters.py has it ------------------------------------
+# Signing in: django-allauth, as labeling/signing_in has it ----------------------------------------
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
@@ -253,7 +253,7 @@ LOGOUT_REDIRECT_URL = "login"
 REQUIRE_TOTP = read_flag(ENVIRONMENT, "REQUIRE_TOTP", default=False)
 ALLAUTH_TRUSTED_PROXY_COUNT = read_count(ENVIRONMENT, "TRUSTED_PROXIES", default=int(HTTPS))
 
-ACCOUNT_ADAPTER = "labeling.adapters.Accounts"
+ACCOUNT_ADAPTER = "labeling.signing_in.adapters.Accounts"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -275,12 +275,12 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # strangers get no mail
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 OPENID_PROVIDERS = read_providers(ENVIRONMENT, "OPENID_PROVIDERS")
-SOCIALACCOUNT_ADAPTER = "labeling.adapters.Identities"
+SOCIALACCOUNT_ADAPTER = "labeling.signing_in.adapters.Identities"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {"APPS": [provider.app() for provider in OPENID_PROVIDERS.values()]}
 }
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
-MFA_ADAPTER = "labeling.adapters.SecondFactors"
+MFA_ADAPTER = "labeling.signing_in.adapters.SecondFactors"
 MFA_TOTP_ISSUER = "Accord"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # accounts come from invitations, not from addresses
 MFA_FORMS = {

@@ -11,7 +11,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/", include("labeling.sign_in_urls")),
+    path("accounts/", include("labeling.signing_in.urls")),
     path("health/", health, name="health"),
     path("healthz", healthz, name="healthz"),
     path("api/", include("labeling.api.urls")),

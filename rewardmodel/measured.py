@@ -6,8 +6,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling.charts import Chart, Series, line_chart
-from labeling.intervals import Intervals, intervals, of_shares
+from labeling.charts.intervals import Intervals, intervals, of_shares
+from labeling.charts.lines import Chart, Series, line_chart
 from labeling.statistics import Share
 from rewardmodel.models import SuiteResult
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from django.utils.translation import gettext as _
 
-from labeling.preference_files import BadLine, NotComparable, preference_of, read_objects
+from labeling.files.preferences import BadLine, NotComparable, preference_of, read_objects
 
 LARGEST = 64 * 1024 * 1024  # bytes; RewardBench has eight million
 MOST_ROWS = 20_000

@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from labeling.charts import Chart, Series, line_chart
+from labeling.charts.lines import Chart, Series, line_chart
 from rewardmodel.runs import TrainingRun
 
 if TYPE_CHECKING:

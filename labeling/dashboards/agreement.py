@@ -6,9 +6,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from labeling.charts.intervals import Figure, intervals
 from labeling.dashboards.judges import names_of
 from labeling.dashboards.sections import MOST_SHOWN, Section
-from labeling.intervals import Figure, intervals
 from labeling.models import Campaign
 
 WHOLE = {

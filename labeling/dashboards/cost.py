@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from labeling.charts import Series, line_chart
+from labeling.charts.lines import Series, line_chart
 from labeling.dashboards.judges import names_of
 from labeling.dashboards.sections import Section
 from labeling.models import Campaign

@@ -9,10 +9,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling.charts import Series, line_chart
+from labeling.charts.intervals import Figure, intervals
+from labeling.charts.lines import Series, line_chart
 from labeling.dashboards.judges import names_of
 from labeling.dashboards.sections import MOST_SHOWN, Section
-from labeling.intervals import Figure, intervals
 from labeling.models import Campaign
 
 

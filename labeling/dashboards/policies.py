@@ -4,11 +4,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labeling.charts import figure
+from labeling.charts.intervals import Figure, Intervals, intervals
+from labeling.charts.lines import figure
+from labeling.charts.matrices import matrix
 from labeling.dashboards.judges import names_of
 from labeling.dashboards.sections import MOST_SHOWN, Section
-from labeling.intervals import Figure, Intervals, intervals
-from labeling.matrices import matrix
 from labeling.models import Campaign
 from labeling.statistics import Share, share
 

@@ -8,7 +8,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.charts import Series, figure, line_chart
+from labeling.charts.lines import Series, figure, line_chart
 from labeling.dashboards.judges import names_of
 from labeling.dashboards.sections import Section
 from labeling.models import Campaign

@@ -6,7 +6,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.charts import figure
+from labeling.charts.lines import figure
 from labeling.dashboards.sections import Section
 from labeling.models import Campaign
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labeling.charts import Chart
-from labeling.intervals import Intervals
-from labeling.matrices import Matrix
+from labeling.charts.intervals import Intervals
+from labeling.charts.lines import Chart
+from labeling.charts.matrices import Matrix
 
 MOST_SHOWN = 30  # rows of a page's table; the CSV file has all of them
 

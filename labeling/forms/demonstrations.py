@@ -6,10 +6,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labeling.files.preferences import LONGEST_RESPONSE
 from labeling.forms.judgments import SkipForm
 from labeling.forms.transfers import KindsForm
 from labeling.models import Demonstration, DemonstrationSkip, Judgment
-from labeling.preference_files import LONGEST_RESPONSE
 
 
 class DemonstrationForm(forms.Form):

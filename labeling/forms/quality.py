@@ -3,8 +3,8 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labeling.files.preferences import LONGEST_RESPONSE
 from labeling.models import GoldQuestion
-from labeling.preference_files import LONGEST_RESPONSE
 from labeling.services.prompts import LONGEST_MESSAGE
 
 

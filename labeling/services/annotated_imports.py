@@ -12,7 +12,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling import errors
-from labeling.annotated_files import AnnotatedPair, is_annotated, is_list, read_annotated
+from labeling.files.annotated import AnnotatedPair, is_annotated, is_list, read_annotated
+from labeling.files.preferences import BadLine
 from labeling.models import (
     Act,
     Campaign,
@@ -24,7 +25,6 @@ from labeling.models import (
     Response,
     User,
 )
-from labeling.preference_files import BadLine
 from labeling.services import audit
 from labeling.services.imports import (
     KEYS,

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling import errors
-from labeling.demonstration_files import Example, read_demonstrations
+from labeling.files.demonstrations import Example, read_demonstrations
+from labeling.files.preferences import BadLine
 from labeling.models import Act, Campaign, Demonstration, DemonstrationImport, Judgment, User
-from labeling.preference_files import BadLine
 from labeling.services import audit
 from labeling.services.imports import ROWS_AT_A_TIME, checked_prompt, register_file
 from labeling.services.prompts import digest_of, store_prompts

@@ -9,6 +9,7 @@ from django.db.models import Case, Q, Value, When
 from django.utils.translation import gettext as _
 
 from labeling import errors
+from labeling.files.preferences import LONGEST_RESPONSE
 from labeling.models import (
     Act,
     Campaign,
@@ -20,7 +21,6 @@ from labeling.models import (
     Response,
     User,
 )
-from labeling.preference_files import LONGEST_RESPONSE
 from labeling.selectors.care import welcome_to
 from labeling.selectors.demonstrations import prompts_claimable_by, prompts_held_by
 from labeling.services import audit

@@ -7,8 +7,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling import errors
+from labeling.files.preferences import LONGEST_RESPONSE, BadLine, read_messages, read_objects
 from labeling.models import Act, Campaign, Comparison, GoldQuestion, Response, User
-from labeling.preference_files import LONGEST_RESPONSE, BadLine, read_messages, read_objects
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
 from labeling.services.imports import author_of_imports

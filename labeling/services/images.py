@@ -6,8 +6,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labeling import artifacts, errors, pictures
+from labeling import artifacts, errors
 from labeling.models import Image, Prompt, PromptImage
+from labeling.reading import pictures
 
 MOST_IMAGES = 8  # in one message
 LONGEST_ALT = 500  # characters

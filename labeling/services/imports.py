@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from labeling import errors
+from labeling.files.preferences import BadLine, Preference, read_preferences
 from labeling.models import (
     Act,
     Campaign,
@@ -24,7 +25,6 @@ from labeling.models import (
     Response,
     User,
 )
-from labeling.preference_files import BadLine, Preference, read_preferences
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
 from labeling.services.prompts import Message, check_messages, digest_of, store_prompts

@@ -10,6 +10,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling import errors
+from labeling.files.preferences import LONGEST_RESPONSE, BadLine, read_messages
+from labeling.files.prompts import BadCell, Row, read_rows
 from labeling.models import (
     Act,
     Campaign,
@@ -20,8 +22,6 @@ from labeling.models import (
     Response,
     User,
 )
-from labeling.preference_files import LONGEST_RESPONSE, BadLine, read_messages
-from labeling.prompt_files import BadCell, Row, read_rows
 from labeling.sampling import Draw, even_quotas, proportional_quotas
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons

@@ -67,8 +67,8 @@ def note_reset_password(user: User, **_: Any) -> None:
 
 
 def _note(act: Act, user: User, method: str, **details: Any) -> None:
-    """The pages that change a method are one transaction each (labeling/sign_in_urls.py); a shell
-    has none, and gets one here."""
+    """The pages that change a method are one transaction each (labeling/signing_in/urls.py); a
+    shell has none, and gets one here."""
     with transaction.atomic():
         audit.record(
             actor=_actor(user), act=act, subject=user, details={"method": method, **details}

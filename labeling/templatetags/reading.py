@@ -9,10 +9,10 @@ from django.utils.formats import number_format
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from labeling import differences as comparing
-from labeling.charts import figure
+from labeling.charts.lines import figure
 from labeling.models import Judgment, SnapshotOrder
-from labeling.rendering import render_markdown
+from labeling.reading import differences as comparing
+from labeling.reading.rendering import render_markdown
 
 register = template.Library()
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from labeling.charts import Chart, Series, line_chart
+from labeling.charts.lines import Chart, Series, line_chart
 from labeling.forms import filled_form
 from labeling.requests import SignedIn
 from labeling.selectors.demonstrations import own_demonstrations

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from labeling.access import image_for
 from labeling.artifacts import open_artifact
-from labeling.pictures import MEDIA_TYPE
+from labeling.reading.pictures import MEDIA_TYPE
 from labeling.requests import SignedIn
 
 YEAR = 365 * 24 * 3600  # seconds; what has this name never changes

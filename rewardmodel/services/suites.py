@@ -12,8 +12,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from labeling import artifacts, errors
+from labeling.files.preferences import BadLine
 from labeling.models import Act, User
-from labeling.preference_files import BadLine
 from labeling.services import audit
 from rewardmodel.following import ALLOCATOR
 from rewardmodel.models import RewardModel, Suite, SuiteResult

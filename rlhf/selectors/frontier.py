@@ -5,7 +5,7 @@ from math import exp, log, sqrt
 
 from django.utils.translation import gettext as _
 
-from labeling.charts import Chart, Series, figure, line_chart
+from labeling.charts.lines import Chart, Series, figure, line_chart
 from rlhf.models import PolicyRun
 
 FEWEST = 6  # updates that a curve with three coefficients is fitted to

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import errors
 from labeling.access import require_engineer
-from labeling.charts import Chart, Series, line_chart
+from labeling.charts.lines import Chart, Series, line_chart
 from labeling.requests import SignedIn
 from rewardmodel.models import RewardModel
 from rewardmodel.views import stop

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import require_engineer
-from labeling.charts import Chart, Series, line_chart
+from labeling.charts.lines import Chart, Series, line_chart
 from labeling.models import Prompt
 from labeling.requests import SignedIn
 from rewardmodel.views import stop

@@ -135,7 +135,7 @@ def test_json_lines_and_gzip_are_read_too(campaign):
 
 
 def test_a_list_is_read_whole_however_its_pieces_fall(campaign, monkeypatch):
-    monkeypatch.setattr("labeling.annotated_files.CHUNK", 7)
+    monkeypatch.setattr("labeling.files.annotated.CHUNK", 7)
     assert load(campaign, listed(table())).judgments == 30
 
 

@@ -6,8 +6,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from labeling import artifacts, errors
+from labeling.files.preferences import read_preferences
 from labeling.models import Comparison, Judgment, Policy, Prompt, Response, Snapshot
-from labeling.preference_files import read_preferences
 from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
 from labeling.services.exports import preference_rows, write_parquet

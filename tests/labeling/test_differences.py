@@ -1,7 +1,7 @@
 import pytest
 
-from labeling.differences import LONGEST, differences, words_of
-from labeling.rendering import render_markdown
+from labeling.reading.differences import LONGEST, differences, words_of
+from labeling.reading.rendering import render_markdown
 
 
 def test_words_are_those_a_reader_sees():

@@ -9,8 +9,9 @@ from django.urls import reverse
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
-from labeling import errors, pictures
+from labeling import errors
 from labeling.models import Assignment, CampaignPolicy, Image, Judgment, Prompt
+from labeling.reading import pictures
 from labeling.services.assignments import claim_next
 from labeling.services.images import as_models_read, store_image
 from labeling.services.imports import import_preferences

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from labeling.preference_files import BadLine, read_preferences
+from labeling.files.preferences import BadLine, read_preferences
 
 CONVERSATIONAL = {
     "prompt": [{"role": "user", "content": "Why is the sky blue?"}],

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc, parquet
 
-from labeling.prompt_files import BadCell, read_rows
+from labeling.files.prompts import BadCell, read_rows
 
 ROWS = [
     {"prompt": "Why is the sky blue?", "category": "facts"},

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling import formulas, highlighting, tables
-from labeling.rendering import ALLOWED_CLASSES, ALLOWED_TAGS, LONGEST, render_markdown
+from labeling.reading import formulas, highlighting, tables
+from labeling.reading.rendering import ALLOWED_CLASSES, ALLOWED_TAGS, LONGEST, render_markdown
 
 CSS = Path(__file__).resolve().parents[2] / "static" / "css"
 

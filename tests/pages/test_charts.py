@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.charts import LARGEST, Series, figure, line_chart, nice_ticks, thinned
-from labeling.rendering import render_markdown
+from labeling.charts.lines import LARGEST, Series, figure, line_chart, nice_ticks, thinned
+from labeling.reading.rendering import render_markdown
 from rewardmodel.views import CURVES
 from rewardmodel.watching import curves
 from tests.pages.scene import set_scene

@@ -189,5 +189,7 @@ class SecondFactors(DefaultMFAAdapter):
 
 
 def _box() -> Fernet:
-    key = hashlib.sha256(b"labeling.adapters.second_factors:" + settings.SECRET_KEY.encode())
+    key = hashlib.sha256(
+        b"labeling.signing_in.adapters.second_factors:" + settings.SECRET_KEY.encode()
+    )
     return Fernet(base64.urlsafe_b64encode(key.digest()))

@@ -16,7 +16,7 @@ from typing import IO, Any
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
 
-from labeling.preference_files import (
+from labeling.files.preferences import (
     LONGEST_LINE,
     BadLine,
     decompressed,

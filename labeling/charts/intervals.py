@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from labeling.charts import figure
+from labeling.charts.lines import figure
 from labeling.statistics import Share
 
 WIDTH = 160.0  # of a row's drawing, in units of its own

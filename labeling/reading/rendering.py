@@ -17,7 +17,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from labeling import formulas, highlighting, tables
+from labeling.reading import formulas, highlighting, tables
 
 LONGEST = 100_000  # characters; a longer text is shown as it was written
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from django.utils.translation import gettext as _
 
-from labeling.preference_files import (
+from labeling.files.preferences import (
     LONGEST_LINE,
     BadLine,
     Message,

@@ -1,0 +1,1 @@
+"""Figures as data, from which templates draw them."""

@@ -1,0 +1,1 @@
+"""Reading files that were made elsewhere: what each layout means, with the line at fault."""

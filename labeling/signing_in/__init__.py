@@ -1,0 +1,1 @@
+"""What Accord decides about signing in, where django-allauth leaves it to us."""
