@@ -1,11 +1,12 @@
-"""Pages say nothing that could not be said in another language."""
+"""Whatever people read can be read in each language that is offered."""
 
 import re
 
 import pytest
+from babel.messages.catalog import Catalog
 from django.template.base import TextNode
 
-from config.messages import ROOT, nodes, parsed, templates
+from config.messages import ROOT, faults, languages, nodes, parsed, sources, templates
 
 PAGES = [path for path in templates() if path.suffix == ".html"]
 # Names, units, what is typed as it stands, and the classes that a page gives its body.
@@ -15,6 +16,16 @@ SILENT = re.compile(r"<!--.*?-->|<(script|style|svg)\b.*?</\1>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 SPOKEN = re.compile(r'\b(?:title|alt|placeholder|aria-label|aria-description)="([^"\0]+)"')
 ENTITY = re.compile(r"&#?\w+;")
+
+
+@pytest.fixture(scope="module")
+def wanted() -> Catalog:
+    return sources()
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_text_is_missing_unsure_or_left_over_in_any_language(wanted, language):
+    assert not faults(language, wanted), "run `make messages`, and translate what it names"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
