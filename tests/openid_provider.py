@@ -1,6 +1,11 @@
-"""A real OpenID Connect provider in a thread, and somebody who has an account with it."""
+"""A real OpenID Connect provider, and somebody who has an account with it."""
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,17 +15,36 @@ from django.test import Client
 from django.urls import reverse
 
 from config.openid import read_providers
+from config.run import free_port
 
 
 @pytest.fixture(scope="session")
 def openid_url() -> Iterator[str]:
-    """The provider's address. Each test sets up the people it needs."""
-    from oidc_provider_mock import run_server_in_thread  # loads Flask, which few tests need
+    """The provider's address. Each test sets up the people it needs.
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # http, within this machine
-        with run_server_in_thread() as server:
-            yield f"http://localhost:{server.server_port}"
+    A process of its own: vLLM looks at everything that this one has imported, and stumbles over
+    the proxies of Flask.
+    """
+    port = free_port(9400)
+    url = f"http://localhost:{port}"
+    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
+    insecure = {"AUTHLIB_INSECURE_TRANSPORT": "1"}  # http, within this machine
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    provider = subprocess.Popen(command, env={**os.environ, **insecure}, **quiet)  # type: ignore[call-overload]
+    try:
+        while not _answers(url):
+            assert provider.poll() is None, "the provider did not start"
+            time.sleep(0.1)
+        yield url
+    finally:
+        provider.terminate()
+        provider.wait()
+
+
+def _answers(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{url}/.well-known/openid-configuration").is_success
+    return False
 
 
 @pytest.fixture

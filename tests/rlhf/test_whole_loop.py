@@ -26,6 +26,7 @@ def worker(valkey_url, transactional_db):
     """A Celery worker for every queue, in threads of this process."""
     before = app.conf.broker_url, app.conf.result_backend
     app.conf.broker_url = app.conf.result_backend = valkey_url
+    forget_connections()
     with start_worker(
         app,
         pool="threads",
@@ -36,6 +37,13 @@ def worker(valkey_url, transactional_db):
     ):
         yield
     app.conf.broker_url, app.conf.result_backend = before
+    forget_connections()
+
+
+def forget_connections():
+    """Celery keeps the connections of its first task, which another test may have sent nowhere."""
+    app._pool = app.amqp._producer_pool = app._backend_cache = None
+    vars(app._local).pop("backend", None)
 
 
 @pytest.fixture
