@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import (
@@ -20,6 +20,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from rlhf.generation.guard import Guard, Trained
 from rlhf.generation.prompts import decode, encode
 from rlhf.generation.protocol import Generated, Message, Sampling
 
@@ -29,40 +30,6 @@ if TYPE_CHECKING:
 ANSWERS_AT_ONCE = 64  # at most; more wait
 BLOCK = 128  # tokens, by which vLLM's cache grows on a CPU; smaller ones on a GPU fit as well
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - weights handed over here never touch a disk
-TOLERANCES = 3.0  # times the difference between two correct engines that is still called equal
-SMALLEST_DIFFERENCE = 0.01  # nats; bf16 rounding varies by about this from one text to the next
-LARGEST_DIFFERENCE = 0.15  # nats; above it even the untouched parent is not the same model
-
-GUARD_CONVERSATIONS: list[tuple[list[Message], str]] = [
-    (
-        [{"role": "user", "content": "What is the capital of France?"}],
-        "The capital of France is Paris. It lies on the Seine.",
-    ),
-    (
-        [{"role": "user", "content": "Write a short poem about rain."}],
-        "Rain falls on the roof tonight,\nsoft and slow and silver white.",
-    ),
-    (
-        [{"role": "user", "content": "How do I sort a list of numbers in Python?"}],
-        "Call `sorted(numbers)`; it returns a new list and leaves the old one as it was.",
-    ),
-]
-
-
-class WeightsDiffer(RuntimeError):
-    """The engine answers with other weights than those that are trained."""
-
-
-class Trained(Protocol):
-    """A policy in training, as an engine needs to know it."""
-
-    def save_weights(self, folder: Path, dtype: torch.dtype) -> None:
-        """Write all weights under their Hugging Face names as safetensors."""
-        ...
-
-    def sequence_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
-        """Log-probability of every token after the first of each sequence, at temperature 1."""
-        ...
 
 
 class VllmEngine:
@@ -87,8 +54,7 @@ class VllmEngine:
         self.dtype = dtype
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
         self.llm = _start(model, max_tokens, dtype, min(answers, ANSWERS_AT_ONCE))
-        self._guarded = _guard_sequences(self.tokenizer, max_tokens)
-        self._usual_difference: float | None = None
+        self._guard = Guard(self.tokenizer, max_tokens)
 
     def generate(
         self, conversations: Sequence[list[Message]], sampling: Sequence[Sampling]
@@ -133,32 +99,16 @@ class VllmEngine:
     def guard(self, policy: Trained) -> float:
         """Compare engine and trainer on fixed texts; returns the mean difference in nats.
 
-        The first comparison, of the parent with itself, shows how far rounding alone takes two
-        correct implementations apart. Later ones may not differ much more.
-
         Raises:
-            WeightsDiffer: they do.
+            WeightsDiffer: they differ by more than rounding.
         """
-        difference = self.difference(policy)
-        if self._usual_difference is None:
-            allowed = LARGEST_DIFFERENCE
-        else:
-            allowed = TOLERANCES * max(self._usual_difference, SMALLEST_DIFFERENCE)
-        if not difference <= allowed:
-            raise WeightsDiffer(
-                f"vLLM's log-probabilities differ from the trainer's by {difference:.3f} nats a "
-                f"token where {allowed:.3f} is usual: it answers with other weights, so the run "
-                "stops; check that this vLLM reloads all of this model's weights."
-            )
-        if self._usual_difference is None:
-            self._usual_difference = difference
-        return difference
+        self._guard.expect(policy)
+        return self._guard.check(self.sequence_logprobs)
 
     def difference(self, policy: Trained) -> float:
         """Mean absolute difference of log-probabilities on the fixed texts, in nats a token."""
-        trainer = torch.tensor(_flat(policy.sequence_logprobs(self._guarded)))
-        engine = torch.tensor(_flat(self.sequence_logprobs(self._guarded)))
-        return (trainer - engine).abs().mean().item()
+        self._guard.expect(policy)
+        return self._guard.difference(self.sequence_logprobs)
 
     def sequence_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
         """Log-probability of every token after the first of each sequence, at temperature 1."""
@@ -240,17 +190,3 @@ def _pack_tied_output(worker: Any) -> None:
     model = worker.model_runner.get_model()
     if worker.device.type == "cpu" and getattr(model.config, "tie_word_embeddings", False):
         dispatch_cpu_unquantized_gemm(model.lm_head, remove_weight=False)
-
-
-def _guard_sequences(tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> list[list[int]]:
-    """The fixed texts as token ids, leaving room for the one token vLLM insists on adding."""
-    return [
-        (encode(tokenizer, messages) + tokenizer.encode(answer, add_special_tokens=False))[
-            : max_tokens - 1
-        ]
-        for messages, answer in GUARD_CONVERSATIONS
-    ]
-
-
-def _flat(rows: Sequence[Sequence[float]]) -> list[float]:
-    return [value for row in rows for value in row]

@@ -5,7 +5,8 @@ import torch
 from transformers import AutoTokenizer
 
 from rlhf.generation import engine as engine_module
-from rlhf.generation.engine import VllmEngine, WeightsDiffer
+from rlhf.generation.engine import VllmEngine
+from rlhf.generation.guard import WeightsDiffer
 from rlhf.generation.protocol import Sampling
 from rlhf.learning.policy import Policy
 from rlhf.learning.rollouts import freeze, generate
