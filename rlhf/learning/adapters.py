@@ -8,12 +8,16 @@ an engine with the merged weights computes; backwards no gradient of the large w
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+SCALING = 2.0  # of the product of the thin matrices: alpha / rank, with alpha = 2 rank
 
 
 class FrozenLinear(nn.Module):
@@ -57,7 +61,7 @@ class AdaptedLinear(FrozenLinear):
             torch.empty(rank, into).uniform_(-bound, bound, generator=source)
         )
         self.lora_b = nn.Parameter(torch.zeros(out, rank))
-        self.scaling = 2.0  # alpha / rank with alpha = 2 rank
+        self.scaling = SCALING
         self.switched_on = True
         self._merged: Tensor | None = None
         self._merged_at = (-1, -1)
@@ -147,6 +151,24 @@ def weights_changed(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, AdaptedLinear):
             part.forget_sum()
+
+
+def save_adapters(model: nn.Module, folder: Path) -> None:
+    """Write all adapters of a causal language model as PEFT does, for engines that add them."""
+    from peft import LoraConfig  # takes seconds to import
+
+    adapters = {n: part for n, part in model.named_modules() if isinstance(part, AdaptedLinear)}
+    weights: dict[str, Tensor] = {}
+    for name, part in adapters.items():
+        weights[f"base_model.model.{name}.lora_A.weight"] = part.lora_a.detach()
+        weights[f"base_model.model.{name}.lora_B.weight"] = part.lora_b.detach()
+    rank = len(next(iter(adapters.values())).lora_a)
+    targets = sorted({name.rpartition(".")[2] for name in adapters})
+    card = LoraConfig(
+        r=rank, lora_alpha=int(SCALING * rank), target_modules=targets, task_type="CAUSAL_LM"
+    )
+    card.save_pretrained(str(folder))
+    save_file(weights, folder / "adapter_model.safetensors")
 
 
 @contextmanager

@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from rewardmodel.learning.precision import autocast, has_fast_bf16
-from rlhf.learning.adapters import AdaptedLinear, FrozenLinear, adapt, freeze_layers, switched_off
+from rlhf.learning.adapters import (
+    AdaptedLinear,
+    FrozenLinear,
+    adapt,
+    freeze_layers,
+    save_adapters,
+    switched_off,
+)
 from rlhf.learning.critic import Critic, zero_head
 from rlhf.learning.layers import above, below, check_can_be_cut
 from rlhf.learning.output import token_statistics
@@ -200,6 +207,10 @@ class Policy(nn.Module):
         """Write the merged weights alone, for an engine to load."""
         weights = {name: weight.to(dtype) for name, weight in self.merged_weights()}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    def save_adapter(self, folder: Path) -> None:
+        """Write the adapter alone, as PEFT does."""
+        save_adapters(self.model, folder)
 
     @torch.no_grad()
     def save_model(self, folder: Path, parent: Path) -> None:

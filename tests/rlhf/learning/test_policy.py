@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -49,6 +50,26 @@ def test_log_probabilities_are_those_of_the_plain_model_token_by_token(policy):
         logits = policy.causal_lm(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
         expected = logits.log_softmax(-1)[torch.arange(len(response)), response]
         assert torch.allclose(logprobs[row, : len(response)], expected, atol=1e-5)
+
+
+def test_a_saved_adapter_is_one_that_peft_reads(folder, tmp_path):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    policy = Policy(model, "lora", 4, temperature=1.0, seed=0, precision="fp32")
+    disturb(policy)
+    policy.save_adapter(tmp_path)
+    parent = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    read = PeftModel.from_pretrained(parent, tmp_path)
+    [told] = policy.sequence_logprobs([PROMPTS[0] + RESPONSES[1]])
+    ids = torch.tensor([PROMPTS[0] + RESPONSES[1]])
+    logprobs = read(ids).logits[0, :-1].log_softmax(-1)
+    assert told == pytest.approx(logprobs[torch.arange(len(told)), ids[0, 1:]].tolist(), abs=1e-5)
+    assert told != pytest.approx(parent_logprobs(folder, ids), abs=1e-2)
+
+
+def parent_logprobs(folder, ids: torch.Tensor) -> list[float]:
+    logits = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(ids).logits
+    logprobs = logits[0, :-1].log_softmax(-1)
+    return logprobs[torch.arange(len(logprobs)), ids[0, 1:]].tolist()
 
 
 def test_padding_changes_no_opinion(policy):
