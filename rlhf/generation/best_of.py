@@ -22,8 +22,9 @@ from rewardmodel.learning.artifact import Scorer, load_scorer
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped
 from rlhf.generation.expected_best import best_answers, figures
+from rlhf.generation.persistence import ServerDown
 from rlhf.generation.protocol import Sampling
-from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
+from rlhf.generation.server import PolicyNotServed, VllmServers
 
 APART, SEEDS = 1_009, 2**31  # the seeds of two prompts lie apart by more than the answers to one
 

@@ -10,22 +10,23 @@ from typing import Any
 
 import httpx
 
+from rlhf.generation.persistence import (
+    FIRST_DELAY,
+    ServerDown,
+    answered,
+    backed_off,
+    delays,
+    server_of,
+)
 from rlhf.generation.protocol import Generated, Message, Sampling
 
 IN_FLIGHT = 32  # requests at once to each server: enough to keep its batch full
 ATTEMPTS = 6
-FIRST_DELAY = 0.5  # seconds; doubles after every attempt
-LONGEST_DELAY = 8.0  # seconds
 TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # a loaded CPU server answers slowly
 PROBE_TIMEOUT = httpx.Timeout(5.0)
-BUSY = {408, 409, 425, 429}  # worth another attempt, like every 5xx
 UNACCEPTABLE_PROMPT = {400, 413, 422}
 
 OnResult = Callable[[int, Generated], None]
-
-
-class ServerDown(RuntimeError):
-    """No server answered; the message is a sentence for the page and the log."""
 
 
 class PolicyNotServed(LookupError):
@@ -131,29 +132,18 @@ class VllmServers:
         sampling: Sampling,
     ) -> Generated:
         """One answer, from the first of `urls` that gives it; later attempts ask the others."""
-        complaint = ""
-        for attempt in range(self.attempts):
-            url = urls[attempt % len(urls)]
-            try:
-                response = client.post(
-                    f"{url}/chat/completions", json=chat_request(policy, messages, sampling)
-                )
-            except httpx.TransportError as error:
-                complaint = f"{url} did not answer ({type(error).__name__})"
-            else:
-                if response.status_code == 200:
-                    return _generated(response.json())
-                if response.status_code in UNACCEPTABLE_PROMPT:
-                    return Generated("", (), 0, "refused")
-                complaint = _complaint(url, policy, response)
-            if attempt + 1 < self.attempts:
-                time.sleep(self._delay(attempt))
-        raise ServerDown(f"The vLLM server at {complaint}, after {self.attempts} attempts.")
-
-    def _delay(self, attempt: int) -> float:
-        """Seconds to wait after a failure: exponential, with jitter so that clients spread out."""
-        delay = min(self.first_delay * 2**attempt, LONGEST_DELAY)
-        return delay * random.uniform(0.5, 1.5)
+        request = chat_request(policy, messages, sampling)
+        response = answered(
+            lambda attempt: client.post(
+                f"{urls[attempt % len(urls)]}/chat/completions", json=request
+            ),
+            delays(self.attempts, self.first_delay),
+        )
+        if response.status_code == 200:
+            return _generated(response.json())
+        if response.status_code in UNACCEPTABLE_PROMPT:
+            return Generated("", (), 0, "refused")
+        raise _complaint(policy, response)
 
     def _urls_of(self, policy: str) -> list[str]:
         """The servers that have a policy; a server down at first is asked a few times."""
@@ -164,7 +154,7 @@ class VllmServers:
             except ServerDown:
                 if attempt + 1 == self.attempts:
                     raise
-                time.sleep(self._delay(attempt))
+                time.sleep(backed_off(attempt, self.first_delay))
         if policy not in servers:
             raise PolicyNotServed(
                 f"No vLLM server offers the policy {policy!r}; they offer "
@@ -238,16 +228,14 @@ def _generated(body: dict[str, Any]) -> Generated:
     )
 
 
-def _complaint(url: str, policy: str, response: httpx.Response) -> str:
+def _complaint(policy: str, response: httpx.Response) -> Exception:
     """What is wrong with a response that is neither an answer nor about the prompt."""
-    status = response.status_code
-    if status in BUSY or status >= 500:
-        return f"{url} answered {status}"
+    status, url = response.status_code, server_of(response.request)
     if status in (401, 403):
-        raise ServerDown(f"The vLLM server at {url} refuses the key: check VLLM_API_KEY.")
+        return ServerDown(f"The vLLM server at {url} refuses the key: check VLLM_API_KEY.")
     if status == 404:
-        raise PolicyNotServed(f"The vLLM server at {url} no longer offers the policy {policy!r}.")
-    raise ServerDown(f"The vLLM server at {url} answered {status}: {response.text[:200]}")
+        return PolicyNotServed(f"The vLLM server at {url} no longer offers the policy {policy!r}.")
+    return ServerDown(f"The vLLM server at {url} answered {status}: {response.text[:200]}")
 
 
 def _rotated(urls: list[str], position: int) -> list[str]:

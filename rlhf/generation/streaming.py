@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 from anyio.from_thread import start_blocking_portal
 
+from rlhf.generation.persistence import ServerDown
 from rlhf.generation.protocol import Generated, Message, Sampling
-from rlhf.generation.server import UNACCEPTABLE_PROMPT, ServerDown, VllmServers, chat_request
+from rlhf.generation.server import UNACCEPTABLE_PROMPT, VllmServers, chat_request
 
 FLUENT = 60.0  # characters a second: more than people read
 TICK = 0.08  # seconds between two pieces that are shown

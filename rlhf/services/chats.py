@@ -13,8 +13,9 @@ from django.utils import timezone
 from labeling.models import ChatTurn, Policy, Response
 from labeling.services.chats import begin_stream, still_streams, store_answers, store_problem
 from labeling.services.images import as_models_read
+from rlhf.generation.persistence import ServerDown
 from rlhf.generation.protocol import Generated, Sampling
-from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
+from rlhf.generation.server import PolicyNotServed, VllmServers
 from rlhf.generation.streaming import AnswerCut, Asked, PromptTooLong, side_by_side
 
 logger = logging.getLogger(__name__)

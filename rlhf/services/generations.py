@@ -25,8 +25,9 @@ from labeling.services.comparisons import create_comparisons
 from labeling.services.demonstrations import want_demonstrations
 from labeling.services.images import as_models_read
 from labeling.services.rankings import create_groups
+from rlhf.generation.persistence import ServerDown
 from rlhf.generation.protocol import Generated, Sampling
-from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
+from rlhf.generation.server import PolicyNotServed, VllmServers
 from rlhf.models import ResponseRequest
 from rlhf.selectors.pair_choices import waits_for_judge
 from rlhf.selectors.pair_plans import plan_of

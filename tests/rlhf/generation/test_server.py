@@ -7,8 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from rlhf.generation.persistence import ServerDown
 from rlhf.generation.protocol import Generated, Sampling
-from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
+from rlhf.generation.server import PolicyNotServed, VllmServers
 
 QUESTION = [{"role": "user", "content": "Say yes."}]
 

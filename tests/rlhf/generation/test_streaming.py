@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from rlhf.generation.persistence import ServerDown
 from rlhf.generation.protocol import Sampling
-from rlhf.generation.server import PolicyNotServed, ServerDown, VllmServers
+from rlhf.generation.server import PolicyNotServed, VllmServers
 from rlhf.generation.streaming import (
     FLUENT,
     AnswerCut,
