@@ -1,8 +1,5 @@
-import random
-import threading
 import uuid
 from collections import Counter
-from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -10,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from labeling import errors
-from labeling.models import Assignment, Campaign, Judgment, Membership, Response
+from labeling.models import Assignment, Campaign, Judgment, Membership
 from labeling.services.assignments import (
     MOST_HELD,
     claim_ahead,
@@ -19,10 +16,8 @@ from labeling.services.assignments import (
     release_unused,
 )
 from labeling.services.campaigns import add_members
-from labeling.services.comparisons import create_comparisons
 from labeling.services.judgments import Answer, record_judgment
-from labeling.services.prompts import store_prompts
-from tests.cast import judge, person
+from tests.cast import judge
 
 NOW = timezone.now()
 
@@ -70,150 +65,6 @@ def test_sides_are_balanced_within_a_pair_and_over_pairs(campaign, fill):
     by_pair = Counter(slot.comparison_id for slot in slots if slot.first_on_left)
     assert set(by_pair.values()) == {1}
     assert sum(slot.first_on_left for slot in slots if slot.slot == 0) == 10
-
-
-def _in_threads(count, work):
-    barrier = threading.Barrier(count)
-    problems = []
-
-    def run(number):
-        try:
-            barrier.wait()
-            work(number)
-        except Exception as problem:  # a thread's failure must fail the test
-            problems.append(problem)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert problems == []
-
-
-@pytest.mark.django_db(transaction=True)
-def test_eight_labelers_at_once_never_exceed_the_overlap(campaign, fill):
-    campaign.overlap = 3
-    campaign.save()
-    fill(campaign, 15)
-    labelers = [person(f"labeler{n}") for n in range(8)]
-    add_members(campaign=campaign, users=labelers, role=Membership.Role.LABELER)
-
-    def label_until_nothing_is_left(number):
-        labeler = labelers[number]
-        while assignment := claim_next(labeler=labeler, campaign=campaign, now=timezone.now()):
-            record_judgment(
-                assignment=assignment,
-                labeler=labeler,
-                answer=Answer(preference=1),
-                client_key=uuid.uuid4(),
-                seconds=1.0,
-                now=timezone.now(),
-            )
-
-    # A labeler may find every open pair locked for an instant and stop: what is left is finished
-    # by whoever asks next, so a second wave ends the work.
-    _in_threads(8, label_until_nothing_is_left)
-    _in_threads(8, label_until_nothing_is_left)
-
-    answers = list(Judgment.objects.values_list("comparison", "labeler"))
-    assert len(answers) == 45
-    assert len(set(answers)) == 45, "someone judged a pair twice"
-    assert set(Counter(comparison for comparison, _ in answers).values()) == {3}
-
-
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
-def test_fifty_labelers_who_die_at_random_leave_exactly_the_wanted_judgments(campaign, policy):
-    """Each thread stops amid its work, over and over; what it held goes to others by its lease."""
-    pairs, overlap, count = 1000, 3, 50
-    campaign.overlap = overlap
-    campaign.save()
-    _many_pairs(campaign, policy, pairs)
-    labelers = [person(f"labeler{n}") for n in range(count)]
-    add_members(campaign=campaign, users=labelers, role=Membership.Role.LABELER)
-    start = timezone.now()
-
-    def wave(number, now, dies):
-        chance = random.Random(f"{number} {now}")
-        labeler = labelers[number]
-        while True:
-            held = claim_ahead(labeler=labeler, campaign=campaign, at_most=24, now=now)
-            if not held:
-                return
-            for assignment in held:
-                if dies and chance.random() < 0.06:
-                    return  # killed: it neither answers nor gives back what it holds
-                with suppress(errors.LeaseExpired):  # it went to someone else meanwhile
-                    record_judgment(
-                        assignment=assignment,
-                        labeler=labeler,
-                        answer=Answer(preference=chance.choice([-1, 1])),
-                        client_key=uuid.uuid4(),
-                        seconds=1.0,
-                        now=now,
-                    )
-
-    for hour in range(2):  # about sixteen answers a thread and hour: half of what is wanted
-        now = start + timedelta(hours=hour)  # what the wave before left has run out
-        _in_threads(count, lambda number, now=now: wave(number, now, dies=True))
-        assert Judgment.objects.count() < pairs * overlap
-        assert Assignment.objects.filter(answered_at=None, labeler__isnull=False).exists()
-    while Judgment.objects.count() < pairs * overlap:
-        now += timedelta(hours=1)
-        before = Judgment.objects.count()
-        _in_threads(count, lambda number, now=now: wave(number, now, dies=False))
-        assert Judgment.objects.count() > before
-
-    answers = list(Judgment.objects.values_list("comparison", "labeler"))
-    assert len(answers) == 3000
-    assert len(set(answers)) == 3000, "someone judged a pair twice"
-    assert set(Counter(comparison for comparison, _ in answers).values()) == {overlap}
-
-
-def _many_pairs(campaign, policy, count):
-    prompts = store_prompts(
-        ([{"role": "user", "content": f"Question {n}?"}], "") for n in range(count)
-    )
-    responses = Response.objects.bulk_create(
-        Response(prompt=prompt, policy=policy, text=f"{side} answer.")
-        for prompt in prompts
-        for side in ("One", "Another")
-    )
-    create_comparisons(
-        campaign=campaign, pairs=list(zip(responses[::2], responses[1::2], strict=True))
-    )
-    with connection.cursor() as cursor:  # as autovacuum does within a minute
-        cursor.execute("ANALYZE")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_tabs_opened_at_once_hold_one_pair(alice, campaign, fill):
-    fill(campaign, 5)
-    _in_threads(6, lambda _: claim_next(labeler=alice, campaign=campaign, now=timezone.now()))
-    assert Assignment.objects.filter(labeler=alice).count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_same_answer_sent_six_times_at_once_is_stored_once(alice, campaign, fill):
-    fill(campaign)
-    assignment = claim_next(labeler=alice, campaign=campaign, now=timezone.now())
-    key = uuid.uuid4()
-
-    def send(_):
-        record_judgment(
-            assignment=assignment,
-            labeler=alice,
-            answer=Answer(preference=2),
-            client_key=key,
-            seconds=1.0,
-            now=timezone.now(),
-        )
-
-    _in_threads(6, send)
-    assert Judgment.objects.count() == 1
 
 
 class TestAnswers:
@@ -421,49 +272,6 @@ class TestReadingAhead:
         fill(campaign, 4)
         campaign.status = Campaign.Status.PAUSED
         assert self.ahead(alice, campaign) == []
-
-
-@pytest.mark.django_db(transaction=True)
-def test_eight_labelers_who_read_ahead_never_exceed_the_overlap_or_their_share(campaign, fill):
-    campaign.overlap = 3
-    campaign.save()
-    fill(campaign, 20)
-    labelers = [person(f"labeler{n}") for n in range(8)]
-    add_members(campaign=campaign, users=labelers, role=Membership.Role.LABELER)
-    most = 5
-
-    def label_until_nothing_is_left(number):
-        labeler = labelers[number]
-        while claim_next(labeler=labeler, campaign=campaign, now=timezone.now()):
-            held = claim_ahead(labeler=labeler, campaign=campaign, at_most=most, now=timezone.now())
-            assert 1 <= len(held) <= most
-            for assignment in held[:2]:
-                record_judgment(
-                    assignment=assignment,
-                    labeler=labeler,
-                    answer=Answer(preference=1),
-                    client_key=uuid.uuid4(),
-                    seconds=1.0,
-                    now=timezone.now(),
-                )
-
-    _in_threads(8, label_until_nothing_is_left)
-    _in_threads(8, label_until_nothing_is_left)
-
-    answers = list(Judgment.objects.values_list("comparison", "labeler"))
-    assert len(answers) == len(set(answers)) == 60
-    assert set(Counter(comparison for comparison, _ in answers).values()) == {3}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_tabs_reading_ahead_at_once_hold_no_more_than_one_would(alice, campaign, fill):
-    fill(campaign, 20)
-
-    def read_ahead(_):
-        claim_ahead(labeler=alice, campaign=campaign, at_most=4, now=timezone.now())
-
-    _in_threads(6, read_ahead)
-    assert Assignment.objects.filter(labeler=alice).count() == 4
 
 
 def test_a_labeler_who_had_the_oldest_open_pairs_finds_those_behind_them(

@@ -1,9 +1,9 @@
-import threading
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -30,6 +30,7 @@ from labeling.services.campaigns import (
 from labeling.services.corrections import retract_answer
 from labeling.starting_points import STARTING_POINTS
 from tests.cast import judge, person
+from tests.threads import at_once
 
 NOW = timezone.now()
 
@@ -205,27 +206,13 @@ class TestBudget:
         fill(campaign, 40)
         labelers = [person(f"labeler{n}") for n in range(8)]
         add_members(campaign=campaign, users=labelers, role="labeler")
-        barrier = threading.Barrier(8)
-        problems = []
 
-        def take(number):
-            try:
-                barrier.wait()
+        def take(labeler):
+            with suppress(errors.BudgetSpent):
                 for _ in range(4):
-                    claim_ahead(labeler=labelers[number], campaign=campaign, at_most=3, now=NOW)
-            except errors.BudgetSpent:
-                pass
-            except Exception as problem:
-                problems.append(problem)
-            finally:
-                connection.close()
+                    claim_ahead(labeler=labeler, campaign=campaign, at_most=3, now=NOW)
 
-        threads = [threading.Thread(target=take, args=(n,)) for n in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert not problems
+        at_once(take, labelers)
         assert promised(campaign) == 7
 
 

@@ -1,12 +1,11 @@
 """Harmful content: warned of, opted out of, and not too much of it a day."""
 
 import random
-import threading
 import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -23,6 +22,7 @@ from labeling.services.prompts import store_prompts
 from labeling.services.skips import skip_comparison
 from labeling.simulation import SimulatedLabeler, Taste
 from tests.cast import PASSWORD, judge, pair
+from tests.threads import at_once
 
 NOW = timezone.now()
 
@@ -194,21 +194,11 @@ class TestExposure:
 
     @pytest.mark.django_db(transaction=True)
     def test_tabs_that_ask_at_once_do_not_share_what_is_left(self, alice, capped):
-        barrier = threading.Barrier(6)
+        def label(_tab):
+            for _ in range(3):
+                claim_ahead(labeler=alice, campaign=capped, at_most=4, now=timezone.now())
 
-        def label(_):
-            barrier.wait()
-            try:
-                for _ in range(3):
-                    claim_ahead(labeler=alice, campaign=capped, at_most=4, now=timezone.now())
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=label, args=(n,)) for n in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(label, range(6))
         assert Assignment.objects.filter(labeler=alice).count() == 3
 
     def test_the_page_says_that_it_is_enough_and_what_to_do(self, client, alice, capped):

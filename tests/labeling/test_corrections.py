@@ -1,4 +1,3 @@
-import threading
 import uuid
 
 import pytest
@@ -14,6 +13,7 @@ from labeling.services.assignments import claim_next
 from labeling.services.corrections import change_answer, retract_answer
 from labeling.services.judgments import Answer
 from tests.cast import judge
+from tests.threads import at_once
 
 NOW = timezone.now()
 
@@ -137,22 +137,13 @@ def test_agreement_knows_only_the_answers_that_stand(alice, bob, campaign, fill)
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_changes_at_the_same_moment_one_wins_and_the_other_is_told(judgment, alice):
-    barrier, refused = threading.Barrier(4), []
-
     def work(preference):
-        barrier.wait()
         try:
             change(judgment, alice, preference=preference)
         except errors.AnswerChanged as refusal:
-            refused.append(str(refusal))
-        finally:
-            connection.close()
+            return str(refusal)
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in (-3, -2, 2, 3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    refused = [words for words in at_once(work, [-3, -2, 2, 3]) if words]
     assert Judgment.objects.count() == 2
     assert len(refused) == 3
     assert "in another tab" in refused[0]

@@ -1,6 +1,5 @@
 """Ideal answers by labelers: who gets which prompt, what is stored, and what the database holds."""
 
-import threading
 import uuid
 from collections import Counter
 from datetime import timedelta
@@ -31,6 +30,7 @@ from labeling.services.demonstrations import (
     want_demonstrations,
 )
 from tests.cast import ask, judge, pair, person, write
+from tests.threads import at_once
 
 NOW = timezone.now()
 
@@ -139,26 +139,14 @@ def test_many_labelers_at_once_never_write_more_than_is_wanted(writing_campaign)
     people = [person(f"writer{n}") for n in range(6)]
     add_members(campaign=writing_campaign, users=people, role="labeler")
     wanted = writing(writing_campaign).wanted
-    failed = []
 
     def work(labeler):
-        try:
-            while claim_prompt(labeler=labeler, campaign=writing_campaign, now=timezone.now()):
-                write(labeler, writing_campaign)
-        except Exception as problem:  # a thread's failure must fail the test
-            failed.append(problem)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work, args=[labeler]) for labeler in people]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
-    for labeler in people:  # what was locked by another at that moment is left for a second look
         while claim_prompt(labeler=labeler, campaign=writing_campaign, now=timezone.now()):
             write(labeler, writing_campaign)
+
+    at_once(work, people)
+    for labeler in people:  # what was locked by another at that moment is left for a second look
+        work(labeler)
     assert Demonstration.objects.count() == wanted
     assert len(set(Demonstration.objects.values_list("prompt", "labeler"))) == wanted
 

@@ -3,13 +3,12 @@
 import hashlib
 import hmac
 import json
-import threading
 import uuid
 from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -36,6 +35,7 @@ from labeling.services.reports import alarms_in, compute
 from labeling.services.snapshots import take_snapshot
 from labeling.services.webhooks import add_webhook, renew_secret, switch_webhook
 from tests.cast import judge
+from tests.threads import at_once
 
 NOW = timezone.now()
 HOOK = "https://hooks.example.org/accord"
@@ -141,27 +141,18 @@ def test_the_last_two_judgments_at_once_complete_a_pair_once(campaign, alice, bo
     campaign.save()
     fill(campaign)
     taken = {u.pk: claim_next(labeler=u, campaign=campaign, now=NOW) for u in (alice, bob)}
-    together = threading.Barrier(2)
 
     def answer(labeler):
-        together.wait()
-        try:
-            record_judgment(
-                assignment=taken[labeler.pk],
-                labeler=labeler,
-                answer=Verdict(preference=1),
-                client_key=uuid.uuid4(),
-                seconds=1.0,
-                now=NOW,
-            )
-        finally:
-            connection.close()
+        record_judgment(
+            assignment=taken[labeler.pk],
+            labeler=labeler,
+            answer=Verdict(preference=1),
+            client_key=uuid.uuid4(),
+            seconds=1.0,
+            now=NOW,
+        )
 
-    threads = [threading.Thread(target=answer, args=(user,)) for user in (alice, bob)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(answer, [alice, bob])
     assert Delivery.objects.count() == 1
 
 

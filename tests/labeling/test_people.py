@@ -1,10 +1,8 @@
 """The people of a campaign: added, changed, removed, invited."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,6 +11,7 @@ from labeling.models import AuditEvent, Invitation, Judgment, Membership, User
 from labeling.services.campaigns import change_role, remove_member
 from labeling.services.invitations import accept, invitation_of, invite, revoke, token_of
 from tests.cast import judge, person
+from tests.threads import at_once
 
 NOW = timezone.now()
 NEW = {"username": "nina", "password1": "a long enough one 7", "password2": "a long enough one 7"}
@@ -172,22 +171,13 @@ def test_of_two_people_who_accept_at_the_same_moment_one_gets_the_place(
     campaign, invitation, mallory
 ):
     dora = person("dora")
-    start, outcomes = threading.Barrier(2), []
 
     def take(user):
         try:
-            start.wait(10)
             accept(invitation=invitation, user=user, now=NOW)
-            outcomes.append("in")
         except errors.InvitationGone:
-            outcomes.append("out")
-        finally:
-            connections.close_all()
+            return "out"
+        return "in"
 
-    threads = [threading.Thread(target=take, args=[user]) for user in (dora, mallory)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["in", "out"]
+    assert sorted(at_once(take, [dora, mallory])) == ["in", "out"]
     assert campaign.memberships.filter(role="reviewer").count() == 1

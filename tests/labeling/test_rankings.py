@@ -1,7 +1,6 @@
 """Rankings as rows: how several responses are put in order, and what every reader makes of it."""
 
 import json
-import threading
 import uuid
 from collections import Counter
 from datetime import timedelta
@@ -33,6 +32,7 @@ from labeling.services.rankings import create_groups
 from labeling.services.skips import skip_comparison
 from labeling.services.snapshots import take_snapshot
 from tests.cast import ask, group, judge, pair, rank
+from tests.threads import at_once
 
 NOW = timezone.now()
 FOUR = ["Paris.", "Lyon.", "Rome, I think.", "I do not know."]
@@ -273,22 +273,14 @@ def test_labelers_asking_at_the_same_moment_get_different_slots_and_no_more_than
     ranked.save()
     for n in range(4):
         group(ranked, policy, f"Question {n}?", FOUR)
-    taken, barrier = [], threading.Barrier(3)
+    taken = []
 
     def work(labeler):
-        barrier.wait()
-        try:
-            while (held := claim_next(labeler=labeler, campaign=ranked, now=NOW)) is not None:
-                answer(held, labeler, [1, 2, 3, 4])
-                taken.append((held.comparison_id, labeler.pk))
-        finally:
-            connection.close()
+        while (held := claim_next(labeler=labeler, campaign=ranked, now=NOW)) is not None:
+            answer(held, labeler, [1, 2, 3, 4])
+            taken.append((held.comparison_id, labeler.pk))
 
-    threads = [threading.Thread(target=work, args=[who]) for who in (alice, bob, carol)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(work, [alice, bob, carol])
     assert len(taken) == len(set(taken)) == 8
     assert set(Counter(comparison for comparison, _ in taken).values()) == {2}
     assert Ranking.objects.count() == 8

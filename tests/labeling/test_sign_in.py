@@ -3,13 +3,12 @@
 import io
 import json
 import re
-import threading
 import zipfile
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core.cache import cache
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +18,7 @@ from labeling.services import audit
 from labeling.services.tokens import make_token
 from tests.authenticator_app import code_at
 from tests.cast import PASSWORD, person
+from tests.threads import at_once
 
 LOGIN = "/accounts/login/"
 WRONG = "The name and the password do not belong together."
@@ -320,26 +320,18 @@ class TestRequired:
 
 @pytest.mark.django_db(transaction=True)
 def test_guessing_by_many_at_once_gets_no_further_than_one_by_one(alice):
-    tried, start = [], threading.Barrier(8)
+    tried = []
 
     def check_password(self, raw):
         tried.append(raw)
         return False
 
     def guess(number):
-        try:
-            start.wait(10)
-            enter(Client(), password=f"guess {number}")
-        finally:
-            connections.close_all()
+        enter(Client(), password=f"guess {number}")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(alice), "check_password", check_password)
-        threads = [threading.Thread(target=guess, args=[number]) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(guess, range(8))
     cache.clear()  # the rows of this test are no model's, and stay
     assert 0 < len(tried) <= 5
 

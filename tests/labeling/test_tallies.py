@@ -2,12 +2,11 @@
 
 import random
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.utils import timezone
 
 from labeling.models import Campaign, Membership, Tally
@@ -17,6 +16,7 @@ from labeling.services.corrections import change_answer, retract_answer
 from labeling.services.judgments import Answer
 from labeling.services.withdrawals import withdraw
 from tests.cast import group, imported_judgment, judge, person, rank
+from tests.threads import at_once
 
 TRUTH = """
 SELECT campaign_id, judge_kind, labeler_id, day, answers, round(seconds::numeric, 6), cost
@@ -125,14 +125,10 @@ def test_labelers_at_work_at_once_lose_no_count(campaign, fill):
     fill(campaign, 8)
 
     def work(who):
-        try:
-            for _ in range(8):
-                judge(who, campaign)
-        finally:
-            connections.close_all()
+        for _ in range(8):
+            judge(who, campaign)
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(work, people))
+    at_once(work, people)
     assert sorted(Tally.objects.values_list("labeler", "answers")) == sorted(
         (who.pk, 8) for who in people
     )
