@@ -85,7 +85,7 @@ SUPERVISOR_SOCKET = Path(path) if (path := ENVIRONMENT.get("SUPERVISOR_SOCKET"))
 # Django --------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "allauth",  # before our own: labeling/admin.py takes its tables out of the engine room
+    "allauth",  # before our own: labeling/admin/people.py takes its tables out of the engine room
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
