@@ -1,6 +1,5 @@
 """Files in which several annotators judged each pair: who said what stays apart."""
 
-import dataclasses
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,7 +14,6 @@ from labeling import errors
 from labeling.files.annotated import AnnotatedPair, is_annotated, is_list, read_annotated
 from labeling.files.preferences import BadLine
 from labeling.models import (
-    Act,
     Campaign,
     Comparison,
     Judgment,
@@ -25,13 +23,13 @@ from labeling.models import (
     Response,
     User,
 )
-from labeling.services import audit
 from labeling.services.imports import (
     KEYS,
     ROWS_AT_A_TIME,
     ImportReport,
     author_of_imports,
     checked_prompt,
+    conclude,
     import_preferences,
     register_file,
 )
@@ -89,12 +87,7 @@ def import_annotated(
         words = _("Entry %(number)d: %(problem)s") if listed else _("Line %(number)d: %(problem)s")
         told = words % {"number": problem.number, "problem": problem.problem}
         raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": told}) from None
-    if not report.preferences:
-        raise errors.BadRow(_("The file holds no usable pair. Nothing was imported."))
-    audit.record(
-        actor=by, act=Act.PREFERENCES_IMPORTED, subject=source, details=dataclasses.asdict(report)
-    )
-    return report
+    return conclude(source, report, by)
 
 
 def _store(

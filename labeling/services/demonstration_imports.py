@@ -11,10 +11,9 @@ from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.files.demonstrations import Example, read_demonstrations
-from labeling.files.preferences import BadLine
 from labeling.models import Act, Campaign, Demonstration, DemonstrationImport, Judgment, User
 from labeling.services import audit
-from labeling.services.imports import ROWS_AT_A_TIME, checked_prompt, register_file
+from labeling.services.imports import ROWS_AT_A_TIME, all_or_nothing, checked_prompt, register_file
 from labeling.services.prompts import digest_of, store_prompts
 
 # Demonstrations get keys made from the file and the line, so that no row is ever stored twice.
@@ -59,12 +58,10 @@ def import_demonstrations(
     """
     source = register_file(DemonstrationImport, campaign, file, name, by)
     report = DemonstrationReport()
-    try:
+    with all_or_nothing():
         rows = read_demonstrations(file, field)
         while batch := list(islice(rows, ROWS_AT_A_TIME)):
             _store(batch, campaign, source, author_kind, report, now, folder)
-    except BadLine as problem:
-        raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
     if not report.demonstrations:
         raise errors.BadRow(_("The file holds no new demonstration. Nothing was imported."))
     audit.record(

@@ -11,7 +11,7 @@ from labeling.files.preferences import LONGEST_RESPONSE, BadLine, read_messages,
 from labeling.models import Act, Campaign, Comparison, GoldQuestion, Response, User
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
-from labeling.services.imports import author_of_imports
+from labeling.services.imports import all_or_nothing, author_of_imports
 from labeling.services.prompts import Message, check_messages, store_prompts
 
 
@@ -73,12 +73,10 @@ def import_gold(*, campaign: Campaign, file: IO[bytes], by: User | None) -> int:
         BadRow: with the line and the field at fault.
     """
     count = 0
-    try:
+    with all_or_nothing():
         for number, row in read_objects(file):
             _add_row(number, row, campaign, by)
             count += 1
-    except BadLine as problem:
-        raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
     if not count:
         raise errors.BadRow(_("The file holds no question. Nothing was imported."))
     return count

@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from labeling import errors
 from labeling.files.preferences import BadLine, Preference, read_preferences
+from labeling.files.prompts import BadCell
 from labeling.models import (
     Act,
     Campaign,
@@ -73,12 +75,32 @@ def import_preferences(
     source = register_file(PreferenceImport, campaign, file, name, by)
     report = ImportReport()
     author = author_of_imports()
-    try:
+    with all_or_nothing():
         rows = islice(read_preferences(file), first)
         while batch := list(islice(rows, ROWS_AT_A_TIME)):
             _store(batch, campaign, source, author, report, now, folder)
-    except BadLine as problem:
+    return conclude(source, report, by)
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """What is wrong with one row refuses the whole file, and says so.
+
+    Raises:
+        BadRow: with the row at fault.
+    """
+    try:
+        yield
+    except (BadLine, BadCell) as problem:
         raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
+
+
+def conclude(source: PreferenceImport, report: ImportReport, by: User | None) -> ImportReport:
+    """The end of an import of preferences, which is in the audit log from now on.
+
+    Raises:
+        BadRow: no pair came in.
+    """
     if not report.preferences:
         raise errors.BadRow(_("The file holds no usable pair. Nothing was imported."))
     audit.record(

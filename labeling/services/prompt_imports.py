@@ -25,7 +25,7 @@ from labeling.models import (
 from labeling.sampling import Draw, even_quotas, proportional_quotas
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
-from labeling.services.imports import author_of_imports
+from labeling.services.imports import all_or_nothing, author_of_imports
 from labeling.services.prompts import Message, check_messages, check_words, store_prompts
 
 ROWS_AT_A_TIME = 500
@@ -113,7 +113,7 @@ def import_prompts(
     """
     wanted, watcher = wanted or Wanted(), watcher or Watcher()
 
-    try:
+    with all_or_nothing():
         counts = count_rows(file, wanted, name, watcher)
         with transaction.atomic():
             lines = _lines(file, wanted, name)
@@ -124,8 +124,6 @@ def import_prompts(
                 subject=campaign,
                 details={"file": name, "prompts": report.prompts, "pairs": report.pairs},
             )
-    except BadCell as problem:
-        raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
     return report
 
 

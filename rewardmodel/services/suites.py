@@ -12,9 +12,9 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from labeling import artifacts, errors
-from labeling.files.preferences import BadLine
 from labeling.models import Act, User
 from labeling.services import audit
+from labeling.services.imports import all_or_nothing
 from rewardmodel.following import ALLOCATOR
 from rewardmodel.models import RewardModel, Suite, SuiteResult
 from rewardmodel.suite_files import read_suite
@@ -27,10 +27,8 @@ def import_suite(*, file: IO[bytes], name: str, by: User | None) -> Suite:
         BadRow: with the number of the row; nothing was imported.
         SuiteImported: its name is taken, or the same pairs have another one.
     """
-    try:
+    with all_or_nothing():
         rows = read_suite(file)
-    except BadLine as problem:
-        raise errors.BadRow(_("%(problem)s Nothing was imported.") % {"problem": problem}) from None
     if not rows:
         raise errors.BadRow(_("The file holds no usable pair. Nothing was imported."))
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
