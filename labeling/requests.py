@@ -1,8 +1,13 @@
-"""What a view behind `login_required` is called with."""
+"""What a view behind `login_required` is called with, and how it answers an act."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib import messages
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
+from labeling import errors
 from labeling.models import User
 
 
@@ -11,3 +16,15 @@ class SignedIn(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+
+
+@contextmanager
+def told(request: HttpRequest, done: str = "") -> Iterator[None]:
+    """Tell the user what came of an act: its refusal, or else what is `done`, on the next page."""
+    try:
+        yield
+    except errors.Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        if done:
+            messages.success(request, done)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Comparison, Judgment, Snapshot
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from rewardmodel.forms import CompareForm, TrainForm
 from rewardmodel.measured import charts, on_suites, slices
 from rewardmodel.models import RewardModel, Suite
@@ -124,23 +123,15 @@ def appoint(request: SignedIn, pk: int) -> HttpResponse:
     """Make this model its campaign's current one."""
     require_engineer(request.user)
     run = get_object_or_404(RewardModel.objects.select_related("snapshot__campaign"), pk=pk)
-    try:
+    with told(request, _("This is the campaign's reward model from now on.")):
         make_current(run=run, by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("This is the campaign's reward model from now on."))
     return redirect("rewardmodel:run", pk)
 
 
 def stop(request: SignedIn, run: TrainingRun) -> None:
     """Cancel a run of any kind and say what happens."""
-    try:
+    with told(request, _("The run is being stopped.")):
         cancel_run(run=run, now=timezone.now(), by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("The run is being stopped."))
 
 
 @login_required

@@ -11,12 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import errors
 from labeling.access import campaign_for, campaigns_for, manages_campaigns
 from labeling.dashboards.prompts import warnings
 from labeling.forms import CampaignForm, ExportForm, ImportForm, NewCampaignForm, SnapshotForm
 from labeling.models import Campaign, Judgment, Membership, Report
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.selectors.campaigns import agreement_shown, progress
 from labeling.selectors.guidelines import versions_of
 from labeling.selectors.reports import latest_report
@@ -127,10 +126,8 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
     wanted = request.POST.get("to", "")
     if wanted not in Campaign.Status.values:
         return HttpResponse(_("There is no such state."), status=422, content_type="text/plain")
-    try:
+    with told(request):
         change_status(campaign=campaign, to=wanted, by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect("labeling:campaign", campaign.pk)
 
 
@@ -149,15 +146,13 @@ def clone(request: SignedIn, pk: int) -> HttpResponse:
 def archive(request: SignedIn, pk: int) -> HttpResponse:
     """Put a closed campaign out of the way, or back."""
     campaign = campaign_for(request.user, pk, MANAGER)
-    try:
+    with told(request):
         put_away(
             campaign=campaign,
             archived=request.POST.get("to") == "away",
             by=request.user,
             now=timezone.now(),
         )
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect("labeling:campaign", campaign.pk)
 
 

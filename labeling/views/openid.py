@@ -9,7 +9,6 @@ from allauth.account.decorators import reauthentication_required
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,8 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.services.sign_in_methods import remove_identity
 
 log = logging.getLogger(__name__)
@@ -72,12 +70,8 @@ def gone_wrong(request: HttpRequest, provider: Any) -> HttpResponse:
 @reauthentication_required(app="allauth.socialaccount")
 def remove(request: SignedIn, pk: int) -> HttpResponse:
     identity = get_object_or_404(SocialAccount, pk=pk, user=request.user)
-    try:
+    with told(request, _("It opens your account no longer.")):
         remove_identity(identity=identity)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("It opens your account no longer."))
     return redirect("mfa_index")
 
 

@@ -1,7 +1,6 @@
 """What a user may ask for about themselves: all their data, and that it is used no longer."""
 
 from django import forms
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -12,8 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from labeling import errors
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.selectors.withdrawals import what_would_leave
 from labeling.services.own_data import own_data
 from labeling.services.withdrawals import withdraw
@@ -52,12 +50,8 @@ def confirm(request: SignedIn) -> HttpResponse:
     """What a withdrawal does, before it does it."""
     form = WithdrawalForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        try:
+        with told(request, _("Withdrawn. No later snapshot and export holds it.")):
             withdraw(labeler=request.user, now=timezone.now())
-        except errors.Refused as refusal:
-            messages.error(request, str(refusal))
-        else:
-            messages.success(request, _("Withdrawn. No later snapshot and export holds it."))
         return redirect("labeling:own_data")
     context = {"form": form, "leaving": what_would_leave(request.user)}
     return render(request, "labeling/withdraw.html", context, status=422 if form.is_bound else 200)

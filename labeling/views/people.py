@@ -14,11 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors
 from labeling.access import campaign_for, campaigns_for, invitation_for, membership_for
 from labeling.forms import InvitationForm, InviteGroupForm, MemberForm, RoleForm
 from labeling.models import Campaign, Membership
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.services.campaigns import add_members, change_role, remove_member
 from labeling.services.invitations import invite, revoke, token_of
 
@@ -55,10 +54,8 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
     form = RoleForm(request.POST)
     if not form.is_valid():
         return HttpResponse(_("There is no such role."), status=422, content_type="text/plain")
-    try:
+    with told(request):
         change_role(membership=membership, role=form.cleaned_data["role"], by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
     return onwards(request, membership.campaign)
 
 
@@ -66,16 +63,12 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
 @require_POST
 def remove(request: SignedIn, pk: int) -> HttpResponse:
     membership = membership_for(request.user, pk)
-    try:
+    with told(
+        request,
+        _("%(name)s takes part no longer; what they judged stays.")
+        % {"name": membership.user.username},
+    ):
         remove_member(membership=membership, by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(
-            request,
-            _("%(name)s takes part no longer; what they judged stays.")
-            % {"name": membership.user.username},
-        )
     return onwards(request, membership.campaign)
 
 
@@ -103,12 +96,8 @@ def send(request: SignedIn, pk: int) -> HttpResponse:
 @require_POST
 def take_back(request: SignedIn, pk: int) -> HttpResponse:
     invitation = invitation_for(request.user, pk)
-    try:
+    with told(request, _("The invitation is taken back; its link leads nowhere.")):
         revoke(invitation=invitation, by=request.user, now=timezone.now())
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("The invitation is taken back; its link leads nowhere."))
     return redirect("labeling:people", invitation.campaign_id)
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -10,12 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors
 from labeling.access import campaign_for, prompt_file_for
 from labeling.dashboards.prompts import warnings
 from labeling.forms import PromptFileForm
 from labeling.models import Campaign, Judgment, Membership, Report
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.services.prompt_files import keep_upload, stop
 
@@ -49,14 +47,10 @@ def upload(request: SignedIn, pk: int) -> HttpResponse:
         context = {**_standing(campaign), "form": form}
         return render(request, "labeling/prompts.html", context, status=422)
     file = form.cleaned_data["file"]
-    try:
+    with told(request, _("The file is here and is read in the background.")):
         keep_upload(
             campaign=campaign, file=file, name=file.name, wanted=form.wanted(), by=request.user
         )
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("The file is here and is read in the background."))
     return redirect("labeling:prompts", campaign.pk)
 
 
@@ -65,12 +59,8 @@ def upload(request: SignedIn, pk: int) -> HttpResponse:
 def end(request: SignedIn, pk: int) -> HttpResponse:
     """Stop reading a file."""
     file = prompt_file_for(request.user, pk)
-    try:
+    with told(request, _("Stopped; none of the file's prompts came in.")):
         stop(file=file, by=request.user, now=timezone.now())
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("Stopped; none of the file's prompts came in."))
     return redirect("labeling:prompts", file.campaign_id)
 
 

@@ -15,7 +15,7 @@ from labeling import errors
 from labeling.access import campaign_for
 from labeling.forms import GoldFileForm, GoldForm, HoldForm
 from labeling.models import Campaign, GoldQuestion, Hold, Membership, User
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.selectors.quality import labelers_quality, question_shares
 from labeling.services.gold import add_gold, import_gold, retire_gold
 from labeling.services.holds import let_in, lift_hold, place_hold
@@ -95,7 +95,9 @@ def hold(request: SignedIn, pk: int, labeler_pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
         return redirect("labeling:quality", campaign.pk)
-    try:
+    with told(
+        request, _("What they judged here is out of the data until you lift the quarantine.")
+    ):
         place_hold(
             campaign=campaign,
             labeler=labeler,
@@ -103,12 +105,6 @@ def hold(request: SignedIn, pk: int, labeler_pk: int) -> HttpResponse:
             reason=form.cleaned_data["reason"],
             by=request.user,
             now=timezone.now(),
-        )
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(
-            request, _("What they judged here is out of the data until you lift the quarantine.")
         )
     return redirect("labeling:quality", campaign.pk)
 

@@ -16,7 +16,7 @@ from labeling import errors
 from labeling.access import campaign_for, review_item_for
 from labeling.forms import JudgmentForm
 from labeling.models import Assignment, Campaign, Judgment, Membership, Report, ReviewItem
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.selectors.reviews import counts_by_reason, other_answers, waiting
 from labeling.services.reports import request_report
@@ -117,12 +117,8 @@ def review(request: SignedIn, pk: int) -> HttpResponse:
 def leave(request: SignedIn, pk: int) -> HttpResponse:
     """Dismiss an item without a decision."""
     item = review_item_for(request.user, pk)
-    try:
+    with told(request, _("Dismissed; the pair keeps the label that its votes give it.")):
         dismiss(item=item, by=request.user, now=timezone.now())
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("Dismissed; the pair keeps the label that its votes give it."))
     return redirect(_next(request, item))
 
 

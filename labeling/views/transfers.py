@@ -17,7 +17,7 @@ from labeling import errors
 from labeling.access import campaign_for
 from labeling.forms import ExportForm, ImportForm, SnapshotForm
 from labeling.models import Membership, Snapshot, SnapshotOrder
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.selectors.snapshot_orders import last_order
 from labeling.services.annotated_imports import import_judgments
 from labeling.services.exports import jsonl_lines, note_export, preference_rows, write_parquet
@@ -37,14 +37,12 @@ def snapshot(request: SignedIn, pk: int) -> HttpResponse:
         messages.error(request, _("Choose how answers become labels."))
         return redirect("labeling:campaign", campaign.pk)
     method = form.cleaned_data["method"]
-    try:
+    with told(request):
         if method == SnapshotOrder.Method.SHARES:
             taken = take_snapshot(campaign=campaign, kinds=form.kinds(), by=request.user)
             messages.success(request, _taken(taken))
         else:
             order_snapshot(campaign=campaign, kinds=form.kinds(), method=method, by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect(f"{reverse('labeling:campaign', args=[campaign.pk])}#snapshots")
 
 

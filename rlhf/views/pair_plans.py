@@ -10,10 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors
 from labeling.access import campaign_for, planned_meeting_for
 from labeling.models import Campaign, Membership
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.services.pair_plans import enter, leave_out, plan_meeting, set_choice
 from rlhf.forms import ChoiceForm, EntrantForm, MeetingForm
 from rlhf.selectors.pair_plans import planned_shares
@@ -43,12 +42,8 @@ def add(request: SignedIn, pk: int) -> HttpResponse:
     form = MeetingForm(request.POST, campaign=campaign)
     if not form.is_valid():
         return _shown(request, campaign, meeting_form=form)
-    try:
+    with told(request, _("Prompts that are asked from now on follow the plan.")):
         plan_meeting(meeting=form.save(commit=False), by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("Prompts that are asked from now on follow the plan."))
     return redirect("rlhf:plan", pk)
 
 
@@ -60,12 +55,8 @@ def add_policy(request: SignedIn, pk: int) -> HttpResponse:
     form = EntrantForm(request.POST, campaign=campaign)
     if not form.is_valid():
         return _shown(request, campaign, entrant_form=form)
-    try:
+    with told(request, _("The policy answers in this campaign from now on.")):
         enter(entrant=form.save(commit=False), by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("The policy answers in this campaign from now on."))
     return redirect("rlhf:plan", pk)
 
 
@@ -77,12 +68,8 @@ def choose(request: SignedIn, pk: int) -> HttpResponse:
     form = ChoiceForm(request.POST, instance=campaign)
     if not form.is_valid():
         return _shown(request, campaign_for(request.user, pk, MANAGER), choice_form=form)
-    try:
+    with told(request, _("Prompts that are asked from now on follow the rule.")):
         set_choice(campaign=form.save(commit=False), by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("Prompts that are asked from now on follow the rule."))
     return redirect("rlhf:plan", pk)
 
 

@@ -1,16 +1,14 @@
 """Policies: versions, and where they come from."""
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Policy
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from rlhf.models import PolicyRun, Promotion, ServingSlot, SFTRun
 from rlhf.selectors.policies import (
     current_policy,
@@ -70,10 +68,6 @@ def make_current(request: SignedIn, pk: int) -> HttpResponse:
     """Promote a version by hand; promoting an older one is the roll-back."""
     require_engineer(request.user)
     policy = get_object_or_404(Policy, pk=pk)
-    try:
+    with told(request, _("%(policy)s is current from now on.") % {"policy": policy.slug}):
         promote(policy=policy, reason=_("By hand."), by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("%(policy)s is current from now on.") % {"policy": policy.slug})
     return redirect("rlhf:policy", pk)

@@ -15,7 +15,7 @@ from labeling import errors
 from labeling.access import require_engineer
 from labeling.charts.lines import Chart, Series, line_chart
 from labeling.models import Prompt
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from rewardmodel.views import stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.forms import PriceForm
@@ -161,12 +161,8 @@ def price(request: SignedIn, pk: int) -> HttpResponse:
 def finish(request: SignedIn, pk: int) -> HttpResponse:
     """End a run after its present update, with a result."""
     require_engineer(request.user)
-    try:
+    with told(request, _("The run ends after its present update and keeps the result.")):
         steering.finish(run=get_object_or_404(PolicyRun, pk=pk), by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, _("The run ends after its present update and keeps the result."))
     return redirect("rlhf:run", pk)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Policy
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from labeling.selectors.campaigns import judged_comparisons, progress
 from rewardmodel.runs import TrainingRun
 from rlhf.forms import DecisionForm, PPOForm, StartForm
@@ -127,10 +126,8 @@ def options_of(request: SignedIn) -> dict[str, Any]:
 
 def take_step(request: SignedIn, pk: int, step: Callable[[Round], object]) -> HttpResponse:
     require_engineer(request.user)
-    try:
+    with told(request):
         step(get_object_or_404(Round, pk=pk))
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
     return redirect("rlhf:round", pk)
 
 

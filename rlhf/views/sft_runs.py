@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Demonstration, DemonstrationSnapshot
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, told
 from rewardmodel.views import stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.forms import TeachForm
@@ -104,13 +103,10 @@ def compare(request: SignedIn, pk: int) -> HttpResponse:
     """Open the blind comparison of the new policy with its parent."""
     require_engineer(request.user)
     found = get_object_or_404(SFTRun, pk=pk)
-    try:
+    with told(request, _("The comparison is open; its pairs follow as they are written.")):
         duel = start_sft_duel(run=found, by=request.user)
-    except errors.Refused as refusal:
-        messages.error(request, str(refusal))
-        return redirect("rlhf:sft_run", pk)
-    messages.success(request, _("The comparison is open; its pairs follow as they are written."))
-    return redirect("labeling:campaign", duel.pk)
+        return redirect("labeling:campaign", duel.pk)
+    return redirect("rlhf:sft_run", pk)
 
 
 def watched(pk: int) -> dict[str, Any]:
