@@ -15,7 +15,7 @@ from labeling.access import require_engineer
 from labeling.charts.lines import Chart, Series, line_chart
 from labeling.requests import SignedIn
 from rewardmodel.models import RewardModel
-from rewardmodel.views import stop
+from rewardmodel.views.runs import live_part, stop
 from rewardmodel.watching import Curve, curves, log_tail
 from rlhf.forms import BestOfForm
 from rlhf.models import BestOfRun
@@ -73,13 +73,8 @@ def run(request: SignedIn, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
-    """The part of the page that changes while the run goes; once it has ended, the whole page."""
     require_engineer(request.user)
-    context = watched(pk)
-    response = render(request, "rlhf/best_of_run.html#live", context)
-    if not context["run"].is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return live_part(request, "rlhf/best_of_run.html", watched(pk))
 
 
 @login_required

@@ -16,7 +16,7 @@ from labeling.access import require_engineer
 from labeling.charts.lines import Chart, Series, line_chart
 from labeling.models import Prompt
 from labeling.requests import SignedIn, told
-from rewardmodel.views import stop
+from rewardmodel.views.runs import live_part, stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.forms import PriceForm
 from rlhf.models import PolicyRun, Steering
@@ -120,13 +120,8 @@ def run(request: SignedIn, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
-    """The part of the page that changes while the run goes; once it has ended, the whole page."""
     require_engineer(request.user)
-    context = watched(pk)
-    response = render(request, "rlhf/run.html#live", context)
-    if not context["run"].is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return live_part(request, "rlhf/run.html", watched(pk))
 
 
 @login_required

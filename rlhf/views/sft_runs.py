@@ -14,7 +14,7 @@ from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Demonstration, DemonstrationSnapshot
 from labeling.requests import SignedIn, told
-from rewardmodel.views import stop
+from rewardmodel.views.runs import live_part, stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.forms import TeachForm
 from rlhf.models import SFTRun
@@ -80,13 +80,8 @@ def run(request: SignedIn, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
-    """The part of the page that changes while the run goes; once it has ended, the whole page."""
     require_engineer(request.user)
-    context = watched(pk)
-    response = render(request, "rlhf/sft_run.html#live", context)
-    if not context["run"].is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return live_part(request, "rlhf/sft_run.html", watched(pk))
 
 
 @login_required

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -17,7 +16,6 @@ from labeling.requests import SignedIn, told
 from rewardmodel.forms import CompareForm, TrainForm
 from rewardmodel.measured import charts, on_suites, slices
 from rewardmodel.models import RewardModel, Suite
-from rewardmodel.runs import TrainingRun
 from rewardmodel.selectors.appointments import current_ones, current_reward_model, trial_of
 from rewardmodel.selectors.predictions import (
     comparable,
@@ -28,7 +26,7 @@ from rewardmodel.selectors.predictions import (
 )
 from rewardmodel.services.reward_models import appoint as make_current
 from rewardmodel.services.reward_models import start_reward_model
-from rewardmodel.services.runs import cancel as cancel_run
+from rewardmodel.views.runs import live_part, stop
 from rewardmodel.watching import Curve, curves, log_tail
 
 SHOWN = 50
@@ -73,13 +71,8 @@ def detail(request: SignedIn, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
-    """The part of the page that changes while the run goes; once it has ended, the whole page."""
     require_engineer(request.user)
-    context = watched(pk)
-    response = render(request, "rewardmodel/run.html#live", context)
-    if not context["run"].is_active:
-        response["HX-Refresh"] = "true"
-    return response
+    return live_part(request, "rewardmodel/run.html", watched(pk))
 
 
 @login_required
@@ -126,12 +119,6 @@ def appoint(request: SignedIn, pk: int) -> HttpResponse:
     with told(request, _("This is the campaign's reward model from now on.")):
         make_current(run=run, by=request.user)
     return redirect("rewardmodel:run", pk)
-
-
-def stop(request: SignedIn, run: TrainingRun) -> None:
-    """Cancel a run of any kind and say what happens."""
-    with told(request, _("The run is being stopped.")):
-        cancel_run(run=run, now=timezone.now(), by=request.user)
 
 
 @login_required
