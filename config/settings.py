@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
-from celery.schedules import schedule
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
@@ -37,6 +36,7 @@ from config.environment import (
 )
 from config.mail import read_mail
 from config.openid import read_providers
+from config.schedule import BEAT, ROUTES
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = read_folder(os.environ, "ACCORD_VAR", ROOT / "var")
@@ -322,15 +322,7 @@ CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-CELERY_TASK_ROUTES = {
-    "rewardmodel.tasks.train*": {"queue": "training"},
-    "rewardmodel.tasks.measure*": {"queue": "training"},
-    "rlhf.tasks.train*": {"queue": "training"},
-    "rlhf.tasks.fine_tune": {"queue": "training"},
-    "rlhf.tasks.choose_best": {"queue": "training"},
-    "rlhf.tasks.generate*": {"queue": "generation"},
-    "rlhf.tasks.choose*": {"queue": "generation"},
-}
+CELERY_TASK_ROUTES = ROUTES
 CELERY_TASK_TRACK_STARTED = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a long task must not hold a short one behind it
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -344,63 +336,7 @@ if not BROKER_URL.startswith("amqp"):
         "visibility_timeout": int(timedelta(hours=24).total_seconds()),
         "socket_connect_timeout": 3,
     }
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "resume runs whose worker went away": {
-        "task": "rewardmodel.tasks.resume_runs",
-        "schedule": schedule(timedelta(seconds=15)),
-        "options": {"queue": "default", "expires": 15},
-    },
-    "generate what was asked for": {
-        "task": "rlhf.tasks.generate_pending",
-        "schedule": schedule(timedelta(seconds=15)),
-        "options": {"queue": "generation", "expires": 15},
-    },
-    "renew reports that newer judgments have overtaken": {
-        "task": "labeling.tasks.request_stale_reports",
-        "schedule": schedule(timedelta(minutes=10)),
-        "options": {"queue": "default", "expires": 600},
-    },
-    "train reward models after so many labels": {
-        "task": "rlhf.tasks.retrain_reward_models",
-        "schedule": schedule(timedelta(minutes=1)),
-        "options": {"queue": "default", "expires": 60},
-    },
-    "make snapshots whose worker went away": {
-        "task": "labeling.tasks.resume_snapshot_orders",
-        "schedule": schedule(timedelta(minutes=1)),
-        "options": {"queue": "default", "expires": 60},
-    },
-    "choose the pairs that reward models are unsure of": {
-        "task": "rlhf.tasks.choose_pairs",
-        "schedule": schedule(timedelta(minutes=1)),
-        "options": {"queue": "generation", "expires": 60},
-    },
-    "pause campaigns that have learned enough": {
-        "task": "rlhf.tasks.apply_stop_rules",
-        "schedule": schedule(timedelta(minutes=5)),
-        "options": {"queue": "default", "expires": 300},
-    },
-    "deliver events again that nobody took": {
-        "task": "labeling.tasks.deliver_events",
-        "schedule": schedule(timedelta(seconds=15)),
-        "options": {"queue": "default", "expires": 15},
-    },
-    "forget what was delivered long ago": {
-        "task": "labeling.tasks.forget_old_deliveries",
-        "schedule": schedule(timedelta(hours=6)),
-        "options": {"queue": "default", "expires": 3600},
-    },
-    "read files of prompts that were left": {
-        "task": "labeling.tasks.read_lost_prompt_files",
-        "schedule": schedule(timedelta(minutes=1)),
-        "options": {"queue": "default", "expires": 60},
-    },
-    "move rounds on": {
-        "task": "rlhf.tasks.advance_rounds",
-        "schedule": schedule(timedelta(seconds=10)),
-        "options": {"queue": "default", "expires": 10},
-    },
-}
+CELERY_BEAT_SCHEDULE = BEAT
 
 # Log lines on the console, one plain line each ---------------------------------------------------
 
