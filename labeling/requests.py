@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django_htmx.middleware import HtmxDetails
 
 from labeling import errors
@@ -28,3 +30,13 @@ def told(request: HttpRequest, done: str = "") -> Iterator[None]:
     else:
         if done:
             messages.success(request, done)
+
+
+def live_part(
+    request: HttpRequest, part: str, context: dict[str, Any], *, under_way: bool
+) -> HttpResponse:
+    """The part of a page that changes by itself; once that is over, htmx fetches the whole page."""
+    response = render(request, part, context)
+    if not under_way:
+        response["HX-Refresh"] = "true"
+    return response

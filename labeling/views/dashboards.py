@@ -18,7 +18,7 @@ from labeling.access import campaign_for
 from labeling.dashboards import agreement, cost, labelers, policies, progress, prompts
 from labeling.dashboards.sections import Section, csv_lines
 from labeling.models import Campaign, Judgment, Membership, Report
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, live_part
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.services.reports import request_report
 
@@ -139,10 +139,8 @@ def live(request: SignedIn, pk: int, name: str) -> HttpResponse:
     """How a report that was asked for goes on; once it has ended, the whole page."""
     campaign, page, judges = _asked(request, pk, name)
     context = _standing(campaign, page, judges)
-    response = render(request, "labeling/dashboard.html#state", context)
-    if context["wanted"] is None or not context["wanted"].under_way:
-        response["HX-Refresh"] = "true"
-    return response
+    under_way = context["wanted"] is not None and context["wanted"].under_way
+    return live_part(request, "labeling/dashboard.html#state", context, under_way=under_way)
 
 
 def _asked(request: SignedIn, pk: int, name: str) -> tuple[Campaign, Dashboard, str]:

@@ -16,7 +16,7 @@ from labeling import errors
 from labeling.access import campaign_for, review_item_for
 from labeling.forms import JudgmentForm
 from labeling.models import Assignment, Campaign, Judgment, Membership, Report, ReviewItem
-from labeling.requests import SignedIn, told
+from labeling.requests import SignedIn, live_part, told
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.selectors.reviews import counts_by_reason, other_answers, waiting
 from labeling.services.reports import request_report
@@ -60,10 +60,8 @@ def search(request: SignedIn, pk: int) -> HttpResponse:
 def live(request: SignedIn, pk: int) -> HttpResponse:
     """How the search goes on; once it has ended, the whole page."""
     context = _standing(campaign_for(request.user, pk, REVIEWER))
-    response = render(request, "labeling/reviews.html#state", context)
-    if context["wanted"] is None or not context["wanted"].under_way:
-        response["HX-Refresh"] = "true"
-    return response
+    under_way = context["wanted"] is not None and context["wanted"].under_way
+    return live_part(request, "labeling/reviews.html#state", context, under_way=under_way)
 
 
 @never_cache

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -17,7 +17,7 @@ from labeling import errors
 from labeling.access import campaign_for
 from labeling.forms import ExportForm, ImportForm, SnapshotForm
 from labeling.models import Membership, Snapshot, SnapshotOrder
-from labeling.requests import SignedIn, told
+from labeling.requests import SignedIn, live_part, told
 from labeling.selectors.snapshot_orders import last_order
 from labeling.services.annotated_imports import import_judgments
 from labeling.services.exports import jsonl_lines, note_export, preference_rows, write_parquet
@@ -60,12 +60,9 @@ def snapshot_state(request: SignedIn, pk: int) -> HttpResponse:
     """How a snapshot that a worker makes goes on; once it has ended, the whole page."""
     campaign = campaign_for(request.user, pk, MANAGER)
     order = last_order(campaign)
-    response = render(
-        request, "labeling/campaign.html#order", {"campaign": campaign, "order": order}
-    )
-    if order is None or not order.under_way:
-        response["HX-Refresh"] = "true"
-    return response
+    context = {"campaign": campaign, "order": order}
+    under_way = order is not None and order.under_way
+    return live_part(request, "labeling/campaign.html#order", context, under_way=under_way)
 
 
 @login_required

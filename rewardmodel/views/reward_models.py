@@ -26,7 +26,7 @@ from rewardmodel.selectors.predictions import (
 )
 from rewardmodel.services.reward_models import appoint as make_current
 from rewardmodel.services.reward_models import start_reward_model
-from rewardmodel.views.runs import live_part, stop
+from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import Curve, curves, log_tail
 
 SHOWN = 50
@@ -72,7 +72,7 @@ def detail(request: SignedIn, pk: int) -> HttpResponse:
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return live_part(request, "rewardmodel/run.html", watched(pk))
+    return live_run(request, "rewardmodel/run.html", watched(pk))
 
 
 @login_required

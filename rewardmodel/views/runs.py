@@ -3,24 +3,17 @@
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.requests import SignedIn, told
+from labeling.requests import SignedIn, live_part, told
 from rewardmodel.runs import TrainingRun
 from rewardmodel.services.runs import cancel
 
 
-def live_part(request: SignedIn, page: str, context: dict[str, Any]) -> HttpResponse:
-    """The part "live" of a run's page, which changes while the run goes.
-
-    Once the run has ended, the browser fetches the whole page instead.
-    """
-    response = render(request, f"{page}#live", context)
-    if not context["run"].is_active:
-        response["HX-Refresh"] = "true"
-    return response
+def live_run(request: SignedIn, page: str, context: dict[str, Any]) -> HttpResponse:
+    """The part "live" of a run's page, which changes while the run goes."""
+    return live_part(request, f"{page}#live", context, under_way=context["run"].is_active)
 
 
 def stop(request: SignedIn, run: TrainingRun) -> None:

@@ -15,7 +15,7 @@ from labeling.access import require_engineer
 from labeling.charts.lines import Chart, Series, line_chart
 from labeling.requests import SignedIn
 from rewardmodel.models import RewardModel
-from rewardmodel.views.runs import live_part, stop
+from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import Curve, curves, log_tail
 from rlhf.forms import BestOfForm
 from rlhf.models import BestOfRun
@@ -74,7 +74,7 @@ def run(request: SignedIn, pk: int) -> HttpResponse:
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return live_part(request, "rlhf/best_of_run.html", watched(pk))
+    return live_run(request, "rlhf/best_of_run.html", watched(pk))
 
 
 @login_required

@@ -16,7 +16,7 @@ from labeling.access import require_engineer
 from labeling.charts.lines import Chart, Series, line_chart
 from labeling.models import Prompt
 from labeling.requests import SignedIn, told
-from rewardmodel.views.runs import live_part, stop
+from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.forms import PriceForm
 from rlhf.models import PolicyRun, Steering
@@ -121,7 +121,7 @@ def run(request: SignedIn, pk: int) -> HttpResponse:
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return live_part(request, "rlhf/run.html", watched(pk))
+    return live_run(request, "rlhf/run.html", watched(pk))
 
 
 @login_required

@@ -14,7 +14,7 @@ from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Demonstration, DemonstrationSnapshot
 from labeling.requests import SignedIn, told
-from rewardmodel.views.runs import live_part, stop
+from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.forms import TeachForm
 from rlhf.models import SFTRun
@@ -81,7 +81,7 @@ def run(request: SignedIn, pk: int) -> HttpResponse:
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return live_part(request, "rlhf/sft_run.html", watched(pk))
+    return live_run(request, "rlhf/sft_run.html", watched(pk))
 
 
 @login_required
