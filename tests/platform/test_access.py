@@ -2,8 +2,10 @@
 
 import uuid
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
@@ -164,8 +166,11 @@ class Undone(Exception):
     """Takes back what a request did."""
 
 
-def ask_as(user: User | None, method: str, address: str) -> int:
-    """The status of an answer, whose effects are taken back. A way to the sign-in is a 401."""
+def answer_to(user: User | None, method: str, address: str) -> tuple[int, str]:
+    """The status and the page of an answer, whose effects are taken back.
+
+    A way to the sign-in is a 401. What is no page, such as a file, is empty.
+    """
     client = Client(raise_request_exception=False)
     if user is not None:
         client.force_login(user)
@@ -175,9 +180,37 @@ def ask_as(user: User | None, method: str, address: str) -> int:
             status = response.status_code
             if status == 302 and response["Location"].startswith(reverse("login")):
                 status = 401 if "next=" in response["Location"] else status
+            is_page = response.headers.get("Content-Type", "").startswith("text/html")
+            page = response.content.decode() if is_page else ""
             raise Undone
     except Undone:
-        return status
+        return status, page
+
+
+class Ways(HTMLParser):
+    """Where a page leads by GET: its links, its pictures, its forms and what htmx fetches."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        names = ["hx-get", "href"] if tag == "a" else ["hx-get", "src"]
+        if tag == "form" and (given.get("method") or "get").lower() == "get":
+            names.append("action")
+        self.found.update(way for name in names if (way := given.get(name)))
+
+
+def ways_from(address: str, page: str) -> set[str]:
+    """The addresses of this installation that a page leads to; static files belong to nobody."""
+    ways = {urldefrag(urljoin(f"http://testserver{address}", way)).url for way in Ways(page).found}
+    return {
+        way.removeprefix("http://testserver")
+        for way in ways
+        if urlsplit(way).netloc == "testserver" and not urlsplit(way).path.startswith("/static/")
+    }
 
 
 def test_each_address_has_a_row_and_each_row_an_address():
@@ -191,7 +224,7 @@ def test_every_role_and_a_stranger_get_exactly_what_the_table_says(world):
     for name, row in TABLE.items():
         address = reverse(name, kwargs=row.of(world))
         for role in ROLES:
-            status = ask_as(world.people[role], row.method, f"{address}?{row.query}")
+            status, _ = answer_to(world.people[role], row.method, f"{address}?{row.query}")
             if (status not in TURNED_AWAY) != (role in row.who):
                 wrong.append(f"{role} asks {row.method} {address} ({name}): {status}")
             if status == 405 or (status >= 500 and name != "healthz"):  # which may say 503
@@ -199,7 +232,28 @@ def test_every_role_and_a_stranger_get_exactly_what_the_table_says(world):
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_page_leads_its_reader_to_a_closed_door(world):
+    pages = {
+        f"{reverse(name, kwargs=row.of(world))}?{row.query}": row
+        for name, row in TABLE.items()
+        if row.method == "GET"
+    }
+    closed = []
+    for role in ROLES:
+        led_from = {}
+        for address, row in pages.items():
+            if role in row.who:
+                _, page = answer_to(world.people[role], "GET", address)
+                led_from |= dict.fromkeys(ways_from(address, page), address)
+        assert led_from, f"{role} reads no page that leads anywhere"
+        for way, address in led_from.items():
+            status, _ = answer_to(world.people[role], "GET", way)
+            if status in {403, 404}:
+                closed.append(f"{address} leads {role} to {way}: {status}")
+    assert not closed, "\n".join(closed)
+
+
 def test_the_engine_room_is_for_administrators_alone(world):
     for role in ROLES:
-        status = ask_as(world.people[role], "GET", reverse("admin:index"))
+        status, _ = answer_to(world.people[role], "GET", reverse("admin:index"))
         assert (status == 200) == (role == "administrator"), role
