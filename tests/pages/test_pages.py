@@ -177,6 +177,26 @@ def test_no_page_is_wider_than_a_phone(page, live_server, sign_in, scene):
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
+def test_reviews_are_read_on_a_phone_without_scrolling_sideways(page, live_server, sign_in, scene):
+    _, decided = reviews(scene)
+    sign_in(scene.engineer)
+    for address, title, label in (
+        (reverse("labeling:reviews", args=[scene.campaign.pk]), "Waiting", "Category"),
+        (reverse("labeling:review", args=[decided.pk]), "What was said about this pair", "By"),
+    ):
+        for width, are_cards in ((390, True), (1440, False)):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.goto(live_server.url + address)
+            table = page.get_by_role("group", name=title)
+            assert table.evaluate("part => part.scrollWidth - part.clientWidth") <= 0
+            cell = table.get_by_role("cell").first
+            expect(cell).to_be_visible()
+            shown = cell.evaluate("cell => getComputedStyle(cell, '::before').content")
+            assert (label in shown) is are_cards
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
 def test_a_running_page_follows_its_run_to_the_end(page, live_server, sign_in, scene):
     run = unfinished(scene)
     sign_in(scene.engineer)
