@@ -35,6 +35,7 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.parametrize(
     "setting",
     [
+        {"kl_estimator": "k2", "kl_coef": 0.01},
         {"kl_estimator": "k3", "kl_coef": 0.01},
         {"whiten_rewards": True},
         {"clip_high": 0.4, "dual_clip": 3.0},
@@ -44,7 +45,7 @@ def one_thread() -> Iterator[None]:
         {"algorithm": "rloo", "answers_per_prompt": 4},
         {"algorithm": "dpo", "answers_per_prompt": 2, "dpo_beta": 0.5},
     ],
-    ids=lambda setting: next(iter(setting)) if "algorithm" not in setting else setting["algorithm"],
+    ids=lambda setting: " ".join(map(str, next(iter(setting.items())))),
 )
 def test_the_options_learn_as_well(setting):
     assert run(changed(**setting))[-1]["score"] > 0.7
@@ -174,6 +175,19 @@ def test_the_rate_falls_to_a_share_or_to_nothing_as_the_reference_lets_it():
     reference = changed(updates=4, anneal_to=0.0)
     assert [reference.rate(u) for u in range(4)] == [1.0, 0.75, 0.5, 0.25]
     assert changed(anneal=False).rate(7) == 1
+
+
+def test_a_long_gradient_is_shortened_unless_that_is_switched_off():
+    def norm_of_a_long_gradient(**settings):
+        learner = Learner(changed(**settings), letter_policy())
+        weights = learner.policy.trunk_parameters()
+        for weight in weights:
+            weight.grad = torch.full_like(weight, 10.0)
+        learner._held(weights)
+        return torch.nn.utils.get_total_norm([weight.grad for weight in weights]).item()
+
+    assert norm_of_a_long_gradient() == pytest.approx(1.0)
+    assert norm_of_a_long_gradient(max_grad_norm=0.0) > 100
 
 
 @pytest.mark.parametrize(
