@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rlhf.learning.packed import can_be_packed, states_before
 from rlhf.learning.texts import Texts
 
 
@@ -19,6 +20,7 @@ class Critic(nn.Module):
         self.trunk = trunk.requires_grad_(True)
         self.head = head.requires_grad_(True)
         trunk.set_attn_implementation("sdpa")  # a reward model may read packed rows
+        self.packs = can_be_packed(trunk)
 
     @classmethod
     def new(cls, model: PreTrainedModel) -> Self:
@@ -50,6 +52,8 @@ class Critic(nn.Module):
 
     def forward(self, texts: Texts) -> Tensor:
         """Values before each token, (B, T), zero where the critic is not asked."""
+        if self.packs:
+            return self.value(states_before(self.trunk, texts)) * texts.critic_mask
         mask = torch.cat([texts.prompt_mask, texts.mask], dim=1).long()
         output = self.trunk(
             input_ids=torch.cat([texts.prompts, texts.responses], dim=1),

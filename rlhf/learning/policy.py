@@ -23,6 +23,7 @@ from rlhf.learning.adapters import (
 from rlhf.learning.critic import Critic, zero_head
 from rlhf.learning.layers import above, below, check_can_be_cut
 from rlhf.learning.output import token_statistics
+from rlhf.learning.packed import can_be_packed, states_before
 from rlhf.learning.texts import Texts, unpacked
 
 Tuning = Literal["lora", "full", "top"]
@@ -87,6 +88,7 @@ class Policy(nn.Module):
             raise ValueError("The model's output layer has a bias, which PPO does not know.")
         model.requires_grad_(tuning == "full")
         decoder = model.get_decoder()
+        self.packs = tuning != "top" and can_be_packed(decoder)
         if tuning == "full":
             self.reference = copy.deepcopy(model).requires_grad_(False)
             freeze_layers(self.reference.get_decoder(), self.dtype)
@@ -240,6 +242,9 @@ class Policy(nn.Module):
         return self._states(decoder, texts)
 
     def _states(self, decoder: PreTrainedModel, texts: Texts) -> Tensor:
+        if self.packs:
+            with self.autocast():
+                return states_before(decoder, texts)
         ids, mask = _joined(texts)
         with self.autocast():
             output = decoder(
