@@ -22,6 +22,17 @@ from tests.cast import person
 from tests.threads import at_once
 
 
+def answer(assignment, labeler, preference=1, *, key=None, now=None):
+    return record_judgment(
+        assignment=assignment,
+        labeler=labeler,
+        answer=Answer(preference=preference),
+        client_key=key or uuid.uuid4(),
+        seconds=1.0,
+        now=now or timezone.now(),
+    )
+
+
 @pytest.mark.django_db(transaction=True)
 def test_eight_labelers_at_once_never_exceed_the_overlap(campaign, fill):
     campaign.overlap = 3
@@ -32,14 +43,7 @@ def test_eight_labelers_at_once_never_exceed_the_overlap(campaign, fill):
 
     def label_until_nothing_is_left(labeler):
         while assignment := claim_next(labeler=labeler, campaign=campaign, now=timezone.now()):
-            record_judgment(
-                assignment=assignment,
-                labeler=labeler,
-                answer=Answer(preference=1),
-                client_key=uuid.uuid4(),
-                seconds=1.0,
-                now=timezone.now(),
-            )
+            answer(assignment, labeler)
 
     # A labeler may find every open pair locked for an instant and stop: what is left is finished
     # by whoever asks next, so a second wave ends the work.
@@ -66,14 +70,7 @@ def test_eight_labelers_who_read_ahead_never_exceed_the_overlap_or_their_share(c
             held = claim_ahead(labeler=labeler, campaign=campaign, at_most=most, now=timezone.now())
             assert 1 <= len(held) <= most
             for assignment in held[:2]:
-                record_judgment(
-                    assignment=assignment,
-                    labeler=labeler,
-                    answer=Answer(preference=1),
-                    client_key=uuid.uuid4(),
-                    seconds=1.0,
-                    now=timezone.now(),
-                )
+                answer(assignment, labeler)
 
     at_once(label_until_nothing_is_left, labelers)
     at_once(label_until_nothing_is_left, labelers)
@@ -105,14 +102,7 @@ def test_fifty_labelers_who_die_at_random_leave_exactly_the_wanted_judgments(cam
                 if dies and chance.random() < 0.06:
                     return  # killed: it neither answers nor gives back what it holds
                 with suppress(errors.LeaseExpired):  # it went to someone else meanwhile
-                    record_judgment(
-                        assignment=assignment,
-                        labeler=labeler,
-                        answer=Answer(preference=chance.choice([-1, 1])),
-                        client_key=uuid.uuid4(),
-                        seconds=1.0,
-                        now=now,
-                    )
+                    answer(assignment, labeler, chance.choice([-1, 1]), now=now)
 
     for hour in range(2):  # about sixteen answers a thread and hour: half of what is wanted
         now = start + timedelta(hours=hour)  # what the wave before left has run out
@@ -176,14 +166,7 @@ def test_the_same_answer_sent_six_times_at_once_is_stored_once(alice, campaign, 
     key = uuid.uuid4()
 
     def send(_):
-        record_judgment(
-            assignment=assignment,
-            labeler=alice,
-            answer=Answer(preference=2),
-            client_key=key,
-            seconds=1.0,
-            now=timezone.now(),
-        )
+        answer(assignment, alice, key=key)
 
     at_once(send, range(6))
     assert Judgment.objects.count() == 1
