@@ -166,6 +166,7 @@ def database(folder: Path) -> Iterator[None]:
         "HTTP_ADDRESS": f"127.0.0.1:{port}",
         "BROKER_URL": "redis://127.0.0.1:9/0",  # nothing here queues anything
         "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # rows are counted while Playwright's loop runs
     }
     server = embedded.start_postgres(folder / "postgres")
     os.environ["DATABASE_URL"] = server.get_uri(embedded.DATABASE)
@@ -359,15 +360,19 @@ def over_http(asked: argparse.Namespace, pairs: int) -> dict[str, Any]:
         cookies.append(client.cookies["sessionid"].value)
     before = Judgment.objects.count()
     *cookies, of_browser = cookies
+
+    def stored() -> int:
+        return Judgment.objects.count() - before
+
     with web() as url:
         page = f"{url}/label/{campaign.pk}/"
         weight = page_weight(page, of_browser)
-        screen = on_screen(page, of_browser, asked.swaps) if asked.swaps else {}
+        screen = on_screen(page, of_browser, asked.swaps, stored) if asked.swaps else {}
         think = PERSON / asked.pace
         paced, _ = asyncio.run(work(page, cookies, think, asked.seconds))
         hurried, seconds = asyncio.run(work(page, cookies, 0.0, asked.seconds))
-    stored, given = Judgment.objects.count() - before, len(paced) + len(hurried) + asked.swaps
-    assert stored == given, f"{given} answers were given, {stored} are stored"
+    given = len(paced) + len(hurried) + asked.swaps
+    assert stored() == given, f"{given} answers were given, {stored()} are stored"
     connection.close()
     return {
         "pairs": pairs,
@@ -394,8 +399,11 @@ def page_weight(page: str, cookie: str) -> int:
     return total
 
 
-def on_screen(page: str, cookie: str, count: int) -> dict[str, Any]:
-    """What a labeler sees in Chromium: the first load, and each next pair after the key press."""
+def on_screen(page: str, cookie: str, count: int, stored: Callable[[], int]) -> dict[str, Any]:
+    """What a labeler sees in Chromium: the first load, and each next pair after the key press.
+
+    Stays until so many answers are stored, since answers leave in the background.
+    """
     from playwright.sync_api import sync_playwright
 
     from tests.pages.chromium import ARGUMENTS, executable
@@ -410,15 +418,14 @@ def on_screen(page: str, cookie: str, count: int) -> dict[str, Any]:
         tab.goto(page)
         loaded = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
         tab.wait_for_function("Number(document.querySelector('[data-outbox]').dataset.ready) > 20")
-        today = "parseInt(document.querySelector('.today').textContent)"
-        before = tab.evaluate(today)
         for number in range(count):
             tab.wait_for_timeout(400)
             tab.keyboard.press("1")
             tab.keyboard.press("Enter")
             tab.wait_for_function(f"swaps.length > {number}")
         swaps = tab.evaluate("swaps")
-        tab.wait_for_function(f"{today} === {before + count}")  # all are stored
+        while stored() < count:
+            tab.wait_for_timeout(50)
         browser.close()
     painted = [swap["painted"] - swap["pressed"] for swap in swaps]
     return {
