@@ -103,6 +103,30 @@ def test_a_reason_and_flags_go_with_the_answer(open_work, alice, campaign, fill)
     assert abs(judgment.preference) == 3
 
 
+def test_a_list_of_pairs_that_comes_late_brings_no_answered_pair_back(
+    open_work, alice, campaign, fill
+):
+    fill(campaign, 12)
+    page = open_work(alice, campaign, ahead=1)
+    late: list[Route] = []
+    page.route("**/ahead/", lambda route: late.append(route))
+    page.reload()
+    while not late:
+        page.wait_for_timeout(50)
+    names_the_second = late[0].fetch()
+    answered = []
+    for number in range(3):
+        answered.append(page.locator("form.pair").get_attribute("action"))
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        next_pair(page, answered[-1])
+        if number == 1:  # both are stored and forgotten before the list comes
+            late[0].fulfill(response=names_the_second)
+            expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", "0")
+    assert page.locator("form.pair").get_attribute("action") not in answered
+    assert Judgment.objects.count() == 3
+
+
 def test_two_tabs_show_the_same_pair_and_the_second_answer_is_refused(
     open_work, alice, campaign, fill, context
 ):

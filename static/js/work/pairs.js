@@ -16,6 +16,7 @@ const place = document.querySelector("[data-outbox]");
 const announce = document.querySelector("[data-announce]");
 
 const ahead = new Map(); // assignment -> its element, oldest first
+const answeredHere = new Set(); // a list that was asked for before an answer may still name its pair
 let until = ""; // the end of their leases, as the server says it
 let runsOut = 0; // the same on this machine's clock
 let filling = null;
@@ -30,11 +31,13 @@ let stale = false; // the page is as it came from the server, perhaps many answe
 export const form = () => document.querySelector("form.pair[data-assignment]");
 export const current = () => form()?.dataset.assignment ?? null;
 
+const isAnswered = (assignment) => answeredHere.has(assignment) || outbox.has(assignment);
+
 /** Whatever came onto the screen is a new pair; one that was answered already gives way. */
 export function begin() {
   ahead.delete(current());
   clearTimeout(retry);
-  if (current() && (stale || outbox.has(current()))) {
+  if (current() && (stale || isAnswered(current()))) {
     stale = false;
     return advance();
   }
@@ -53,7 +56,7 @@ export async function restore() {
   const pairs = await kept.restored();
   if (!pairs) return;
   for (const pair of pairs) {
-    if (!outbox.has(pair.assignment)) add(pair.assignment, pair.html);
+    if (!isAnswered(pair.assignment)) add(pair.assignment, pair.html);
     ({ until, runsOut } = pair);
   }
   stale = Boolean(current()) && !ahead.has(current());
@@ -85,7 +88,7 @@ async function demand() {
   const pair = page && page.getElementById("pair");
   if (!wanting) return;
   const given = pair?.querySelector("form.pair")?.dataset.assignment;
-  if (pair && !(given && outbox.has(given))) return show(pair);
+  if (pair && !(given && isAnswered(given))) return show(pair);
   if (pair && (await refill(ENOUGH)) && ahead.size) return show(take());
   retry = setTimeout(advance, wait);
   wait = Math.min(wait * 2, LONGEST_WAIT);
@@ -96,7 +99,7 @@ function take() {
   if (Date.now() > runsOut && !outbox.isCut()) ahead.clear();
   for (const [assignment, pair] of ahead) {
     ahead.delete(assignment);
-    if (!outbox.has(assignment)) return pair;
+    if (!isAnswered(assignment)) return pair;
   }
   return null;
 }
@@ -153,7 +156,7 @@ async function ask(want) {
   }
   for (const { id, html } of given.pairs) {
     const assignment = String(id);
-    if (assignment === current() || outbox.has(assignment)) continue;
+    if (assignment === current() || isAnswered(assignment)) continue;
     if (add(assignment, html)) kept.keep(assignment, html, until, runsOut);
   }
   place.dataset.ready = ahead.size;
@@ -184,12 +187,13 @@ if (tabs) {
 }
 
 export function answered(assignment) {
+  answeredHere.add(assignment);
   kept.drop(assignment);
   tabs?.postMessage({ answered: assignment });
 }
 
 window.addEventListener("pagehide", () => {
-  const unused = [...ahead.keys()].filter((assignment) => !outbox.has(assignment));
+  const unused = [...ahead.keys()].filter((assignment) => !isAnswered(assignment));
   if (!alone || !unused.length) return;
   const fields = new FormData();
   fields.set("csrfmiddlewaretoken", server.token());
@@ -203,6 +207,9 @@ window.addEventListener("pagehide", () => {
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 document.addEventListener("visibilitychange", () => !document.hidden && ahead.size < LOW && later());
+
+// Refused because its time had run out, perhaps: then the pair may come here once more.
+outbox.on("refused", ({ detail }) => answeredHere.delete(detail.answer.assignment));
 
 outbox.on("sent", () => {
   if (wanting) advance();
