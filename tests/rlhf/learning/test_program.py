@@ -1,5 +1,6 @@
 """The command-line program: a folder in, a better policy out, whatever happens in between."""
 
+import errno
 import json
 import os
 import signal
@@ -142,6 +143,27 @@ def test_a_killed_run_forgets_what_its_checkpoint_does_not_know(directory, monke
             program.main([str(directory)])
     assert program.main([str(directory)]) == EXIT_DONE
     assert [line["step"] for line in lines(directory / "metrics.jsonl")] == [1, 2, 3, 4]
+
+
+def test_a_full_disk_fails_the_run_with_the_reason_and_with_room_it_goes_on(
+    directory, tmp_path, tiny, monkeypatch, capsys
+):
+    other = tmp_path / "uninterrupted"
+    other.mkdir()
+    assert program.main([str(prepared(other, tiny))]) == EXIT_DONE
+    save = program.Learner.save
+
+    def fill_the_disk(self: program.Learner, folder: Path) -> None:
+        save(self, folder)
+        if self.update == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(program.Learner, "save", fill_the_disk)
+        assert program.main([str(directory)]) == EXIT_FAILED
+    assert capsys.readouterr().err.strip().endswith("No space left on device")
+    assert program.main([str(directory)]) == EXIT_DONE
+    assert untimed(directory) == untimed(other)
 
 
 REFUSALS = [
