@@ -73,6 +73,7 @@ SELECT id, comparison_id, (%(labelers)s)[1 + comparison_id * 11 %% cardinality(%
        'unclear', '', gen_random_uuid(), now()
 FROM labeling_assignment WHERE slot = 0 AND comparison_id %% 97 = 0;
 SELECT labeling_tally_rebuild();
+SELECT labeling_comparisontally_rebuild();
 """
 SEQUENCES = ("prompt", "response", "comparison", "assignment")
 
@@ -134,14 +135,15 @@ def filled(asked: argparse.Namespace) -> tuple[Any, Any]:
     """A campaign with so many judgments, and who manages it."""
     from django.db import connection, transaction
 
-    from labeling.models import Campaign, Membership, Policy, User
+    from labeling.models import Campaign, Hold, Membership, Policy, User
     from labeling.services.campaigns import add_members
+    from rlhf.services.rounds import begin_round
 
     before = Campaign.objects.filter(name="Bench").first()
     if before is not None:
         return before, User.objects.get(username="manager")
     labelers = people(asked.labelers)
-    manager = User.objects.create_user("manager")
+    manager = User.objects.create_user("manager", is_engineer=True)  # whom rounds are shown to
     campaign = Campaign.objects.create(
         name="Bench", status=Campaign.Status.OPEN, overlap=OVERLAP, price="0.25",
         gold_share=0.025, created_by=manager,
@@ -169,6 +171,11 @@ def filled(asked: argparse.Namespace) -> tuple[Any, Any]:
                 f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), max(id)) FROM {name}"  # noqa: S608
             )
         cursor.execute("VACUUM ANALYZE")
+    # What this one judged has to be read, to tell which pairs nobody else did.
+    Hold.objects.create(
+        campaign=campaign, labeler=labelers[0], kind=Hold.Kind.QUARANTINE, reason="bench"
+    )
+    begin_round(campaign=campaign)
     return campaign, manager
 
 
@@ -193,6 +200,7 @@ def addresses(campaign: Any) -> dict[str, str]:
     """The manager's pages by what they are called."""
     from django.urls import reverse
 
+    round = campaign.rounds.get().pk
     pages = ["progress", "agreement", "labelers", "policies", "cost"]
     return {
         "start": reverse("labeling:home"),
@@ -204,6 +212,9 @@ def addresses(campaign: Any) -> dict[str, str]:
         "review": reverse("labeling:reviews", args=[campaign.pk]),
         "people": reverse("labeling:people", args=[campaign.pk]),
         "rounds of the campaign": reverse("rlhf:campaign_rounds", args=[campaign.pk]),
+        "rounds": reverse("rlhf:rounds"),
+        "round": reverse("rlhf:round", args=[round]),
+        "round, live": reverse("rlhf:round_live", args=[round]),
         "responses": reverse("rlhf:generation", args=[campaign.pk]),
         "audit log": reverse("labeling:audit"),
         "pairs by labeler, CSV": reverse(

@@ -230,7 +230,7 @@ def fill(
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(FILL, values)
-        cursor.execute("SELECT labeling_tally_rebuild()")
+        cursor.execute("SELECT labeling_tally_rebuild(), labeling_comparisontally_rebuild()")
     with connection.cursor() as cursor:
         for table in SEQUENCES:
             name = f"labeling_{table}"

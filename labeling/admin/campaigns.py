@@ -6,6 +6,8 @@ from labeling.admin.base import Audited, ReadOnlyAdmin
 from labeling.models import (
     Campaign,
     CampaignPolicy,
+    CampaignTally,
+    ComparisonTally,
     GuidelinesVersion,
     Membership,
     PairChoice,
@@ -74,6 +76,18 @@ class SpendingMarkAdmin(ReadOnlyAdmin):
 class TallyAdmin(ReadOnlyAdmin):
     list_display = ["campaign", "labeler", "judge_kind", "day", "answers", "cost"]
     list_filter = ["judge_kind"]
+    list_select_related = ["campaign", "labeler"]
+
+
+@admin.register(ComparisonTally)
+class ComparisonTallyAdmin(ReadOnlyAdmin):
+    list_display = ["comparison", "slots", "open", "skips", "people", "simulations", "ais"]
+    list_select_related = ["comparison"]
+
+
+@admin.register(CampaignTally)
+class CampaignTallyAdmin(ReadOnlyAdmin):
+    list_display = ["campaign", "labeler", "judges", "judged", "asked", "complete", "open", "skips"]
     list_select_related = ["campaign", "labeler"]
 
 

@@ -30,7 +30,7 @@ from labeling.models.reviews import ReviewItem
 from labeling.models.searches import Search
 from labeling.models.skips import Skip
 from labeling.models.spending import SpendingMark
-from labeling.models.tallies import Tally
+from labeling.models.tallies import CampaignTally, ComparisonTally, Tally
 from labeling.models.tokens import ApiToken, Scope
 from labeling.models.users import User
 from labeling.models.withdrawals import Tombstone, Withdrawal
@@ -42,10 +42,12 @@ __all__ = [
     "AuditEvent",
     "Campaign",
     "CampaignPolicy",
+    "CampaignTally",
     "Candidate",
     "Chat",
     "ChatTurn",
     "Comparison",
+    "ComparisonTally",
     "Delivery",
     "DeliveryAttempt",
     "Demonstration",

@@ -13,7 +13,6 @@ from labeling.models import (
     Judgment,
     Membership,
     Report,
-    Skip,
     User,
 )
 from labeling.selectors.assignments import count_claimable, held_by
@@ -24,7 +23,7 @@ from labeling.selectors.demonstrations import (
 )
 from labeling.selectors.judgments import current_judgments
 from labeling.selectors.reports import latest_report
-from labeling.selectors.tallies import answers_given
+from labeling.selectors.tallies import answers_given, asked
 
 COUNTED_AT_ONCE = 2_000  # answers that a page may read one by one
 
@@ -52,18 +51,13 @@ class Progress:
 def progress(campaign: Campaign) -> Progress:
     if campaign.kind == Campaign.Kind.DEMONSTRATION:
         return _progress_of_writing(campaign)
-    given = answers_given(campaign)
-    # Walks what is open alone; what is answered was counted when it was.
-    still = Assignment.objects.filter(
-        campaign=campaign, answered_at__isnull=True, purpose=Assignment.Purpose.DATA
-    ).aggregate(
-        slots=Count("id"),
-        leased=Count("labeler"),
-        comparisons=Count("comparison", distinct=True),
-    )
-    # Each comparison that is asked about has a first slot, and no other has one of this purpose.
-    asked = Assignment.objects.filter(
-        campaign=campaign, slot=0, purpose=Assignment.Purpose.DATA
+    given, found = answers_given(campaign), asked(campaign)
+    # Whoever holds a slot has a lease: so PostgreSQL walks what is held, not all that is open.
+    leased = Assignment.objects.filter(
+        campaign=campaign,
+        answered_at__isnull=True,
+        leased_until__isnull=False,
+        purpose=Assignment.Purpose.DATA,
     ).count()
     discarded = dict(
         DiscardedPair.objects.filter(campaign=campaign)
@@ -71,22 +65,15 @@ def progress(campaign: Campaign) -> Progress:
         .annotate(Count("id"))
         .order_by()
     )
-    skipped = Skip.objects.filter(comparison__campaign=campaign).count()
-    # Pairs from files are asked about nowhere. By the files' numbers: joined, PostgreSQL reads all
-    # judgments to find those of no file.
-    files = list(campaign.imports.values_list("pk", flat=True))
-    imported = Judgment.objects.filter(imported_from__in=files).aggregate(
-        judgments=Count("id"), comparisons=Count("comparison", distinct=True)
-    )
     return Progress(
-        comparisons=asked + imported["comparisons"],
-        complete=asked - still["comparisons"],
-        wanted=given + still["slots"],
+        comparisons=found.comparisons + found.from_files,  # of files nothing is asked
+        complete=found.complete,
+        wanted=given + found.open,
         answered=given,
-        leased=still["leased"],
-        skipped=skipped,
-        stuck=stuck_comparisons(campaign).count() if skipped else 0,
-        imported=imported["judgments"],
+        leased=leased,
+        skipped=found.skips,
+        stuck=stuck_comparisons(campaign).count() if found.skips else 0,
+        imported=found.imported,
         identical=discarded.get(DiscardedPair.Reason.IDENTICAL, 0),
         empty=discarded.get(DiscardedPair.Reason.EMPTY, 0),
     )
@@ -119,7 +106,6 @@ def stuck_comparisons(campaign: Campaign) -> QuerySet[Comparison]:
     Only skips bring this about: a campaign does not open with fewer members than opinions wanted.
     """
     labelers = campaign.memberships.filter(role=Membership.Role.LABELER).values("user")
-    skips = Skip.objects.filter(comparison=OuterRef("pk"))
     free = Assignment.objects.filter(
         comparison=OuterRef("pk"),
         answered_at__isnull=True,
@@ -129,7 +115,9 @@ def stuck_comparisons(campaign: Campaign) -> QuerySet[Comparison]:
     by = Q(skips__labeler__in=labelers)
     had = Q(assignments__labeler__in=labelers)
     return (
-        Comparison.objects.filter(Exists(skips), Exists(free), campaign=campaign)
+        Comparison.objects.filter(
+            Exists(free), tally__campaign=campaign, tally__skips__gt=0, tally__open__gt=0
+        )
         .annotate(
             skippers=Count("skips__labeler", filter=by, distinct=True),
             judges=Count("assignments__labeler", filter=had, distinct=True),
@@ -162,11 +150,6 @@ def waiting_for(labeler: User, campaign: Campaign, now: datetime, up_to: int) ->
         return free + prompts_held_by(labeler, campaign).count()
     free = count_claimable(labeler, campaign, now, up_to)
     return free + held_by(labeler, campaign).count()
-
-
-def judged_comparisons(campaign: Campaign, kinds: list[str]) -> int:
-    """Comparisons with at least one answer that stands, by these kinds of judge."""
-    return current_judgments(campaign, kinds).values("comparison").distinct().count()
 
 
 def agreement_shown(campaign: Campaign) -> statistics.Share | None:

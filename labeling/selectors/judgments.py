@@ -17,6 +17,15 @@ def current_judgments(
     are held back (quarantine, probation); and no reviewer's decision, unless it is asked for.
     """
     held = Hold.objects.filter(campaign=campaign, lifted_at__isnull=True).values("labeler")
+    return standing_judgments(campaign, kinds, purposes).exclude(labeler__in=held)
+
+
+def standing_judgments(
+    campaign: Campaign,
+    kinds: Iterable[str],
+    purposes: Iterable[str] = (Assignment.Purpose.DATA,),
+) -> QuerySet[Judgment]:
+    """The same, those among them whose labelers' judgments are held back."""
     return Judgment.objects.filter(
         comparison__campaign=campaign,
         superseded_by__isnull=True,
@@ -24,7 +33,7 @@ def current_judgments(
         tombstone__isnull=True,
         judge_kind__in=list(kinds),
         purpose__in=list(purposes),
-    ).exclude(labeler__in=held)
+    )
 
 
 def about_two_texts(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:

@@ -1,12 +1,22 @@
 """How a campaign goes on by day and by labeler, from tallies: quick however much was judged."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum, Value
 
-from labeling.models import Assignment, Campaign, Tally
+from labeling.models import Assignment, Campaign, CampaignTally, Hold, Judgment, Tally
+from labeling.selectors.judgments import standing_judgments
+
+# The bits of `CampaignTally.judges`, and where a comparison's tally counts their answers.
+BITS = {Judgment.JudgeKind.PERSON: 1, Judgment.JudgeKind.SIMULATION: 2, Judgment.JudgeKind.AI: 4}
+COUNTS = {
+    Judgment.JudgeKind.PERSON: "people",
+    Judgment.JudgeKind.SIMULATION: "simulations",
+    Judgment.JudgeKind.AI: "ais",
+}
 
 
 @dataclass(frozen=True)
@@ -55,3 +65,56 @@ def answers_open(campaign: Campaign) -> int:
     return Assignment.objects.filter(campaign=campaign, answered_at__isnull=True).aggregate(
         open=Count("id")
     )["open"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a campaign asks about, and how far that is."""
+
+    comparisons: int  # with slots: a group by its leading one
+    complete: int  # of them those with no open slot
+    open: int  # slots
+    skips: int
+    imported: int  # judgments from files
+    from_files: int  # comparisons with such judgments
+
+
+def asked(campaign: Campaign) -> Asked:
+    sums = ("asked", "complete", "open", "skips", "imported", "from_files")
+    found = CampaignTally.objects.filter(campaign=campaign).aggregate(**{n: Sum(n) for n in sums})
+    return Asked(*(found[name] or 0 for name in sums))
+
+
+def judged_comparisons(campaign: Campaign, kinds: Iterable[str]) -> int:
+    """Comparisons with at least one answer that is data, by these kinds of judge.
+
+    From tallies, less those that nobody judged but labelers whose judgments are held back.
+    """
+    kinds = list(kinds)
+    bits = sum(BITS[Judgment.JudgeKind(kind)] for kind in kinds)
+    of_these = [judges for judges in range(1, 8) if judges & bits]
+    judged = CampaignTally.objects.filter(campaign=campaign, judges__in=of_these)
+    return (judged.aggregate(total=Sum("judged"))["total"] or 0) - _by_held_alone(campaign, kinds)
+
+
+def _by_held_alone(campaign: Campaign, kinds: list[str]) -> int:
+    """Begins with comparisons that no more judged than are held back: mostly they are few."""
+    held = list(
+        Hold.objects.filter(campaign=campaign, lifted_at__isnull=True).values_list(
+            "labeler", flat=True
+        )
+    )
+    if not held:
+        return 0
+    counts = [f"comparison__tally__{COUNTS[Judgment.JudgeKind(kind)]}" for kind in kinds]
+    few = {f"{count}__lte": len(held) for count in counts}
+    if len(counts) == 1:
+        few[f"{counts[0]}__gte"] = 1  # not those that wait, which may be many
+    return (
+        standing_judgments(campaign, kinds)
+        .filter(labeler__in=held, comparison__tally__campaign=campaign, **few)
+        .values("comparison")
+        .annotate(theirs=Count("id"), all=sum(map(F, counts), Value(0)))
+        .filter(theirs=F("all"))
+        .count()
+    )

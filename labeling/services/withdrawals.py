@@ -33,7 +33,8 @@ def withdraw(*, labeler: User, now: datetime) -> Withdrawal:
     Tombstone.objects.bulk_create(
         (
             Tombstone(withdrawal=withdrawal, judgment_id=pk)
-            for pk in leaving.judgments.values_list("pk", flat=True)
+            # In the order of tallies, so that nobody who ranks meanwhile is waited for in turn.
+            for pk in leaving.judgments.order_by("comparison").values_list("pk", flat=True)
         ),
         batch_size=AT_A_TIME,
     )

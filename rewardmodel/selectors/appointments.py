@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from labeling.models import Campaign
-from labeling.selectors.campaigns import judged_comparisons
+from labeling.selectors.tallies import judged_comparisons
 from labeling.statistics import PairedDifference, paired_difference
 from rewardmodel.models import Appointment, RewardModel
 

@@ -2,8 +2,8 @@ from dataclasses import dataclass
 
 from labeling import statistics
 from labeling.models import Assignment, Campaign, Judgment, Policy
-from labeling.selectors.campaigns import judged_comparisons
 from labeling.selectors.judgments import current_judgments
+from labeling.selectors.tallies import judged_comparisons
 from rewardmodel.models import RewardModel
 from rlhf.models import Round
 
@@ -26,8 +26,8 @@ def judge_kinds(campaign: Campaign) -> list[str]:
     return [Judgment.JudgeKind.PERSON]
 
 
-def new_comparisons(campaign: Campaign) -> int:
-    """Judged comparisons that no earlier snapshot of a round has seen."""
+def judged_and_new(campaign: Campaign) -> tuple[int, int]:
+    """Judged comparisons, and how many of them no earlier snapshot of a round has seen."""
     seen = (
         Round.objects.filter(campaign=campaign, snapshot__isnull=False)
         .order_by("-number")
@@ -35,7 +35,11 @@ def new_comparisons(campaign: Campaign) -> int:
         .first()
     )
     judged = judged_comparisons(campaign, judge_kinds(campaign))
-    return max(0, judged - sum(seen or ()))
+    return judged, max(0, judged - sum(seen or ()))
+
+
+def new_comparisons(campaign: Campaign) -> int:
+    return judged_and_new(campaign)[1]
 
 
 def beats_baselines_by(run: RewardModel) -> float | None:

@@ -15,13 +15,13 @@ from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Policy
 from labeling.requests import SignedIn, told
-from labeling.selectors.campaigns import judged_comparisons, progress
+from labeling.selectors.campaigns import progress
 from rewardmodel.runs import TrainingRun
 from rlhf.forms import DecisionForm, PPOForm, StartForm
 from rlhf.models import Round
 from rlhf.selectors.generations import generation_state
 from rlhf.selectors.policies import campaign_line, current_policy
-from rlhf.selectors.rounds import beats_baselines_by, duel_result, judge_kinds, new_comparisons
+from rlhf.selectors.rounds import beats_baselines_by, duel_result, judged_and_new
 from rlhf.services.rounds import decide, start_duel, train_judge, train_policy
 
 SHOWN = 50
@@ -158,9 +158,10 @@ def shown(pk: int) -> dict[str, Any]:
 
 def steps_of(round: Round) -> list[Step]:
     campaign = round.campaign
+    judged, fresh = judged_and_new(campaign)
     collect = {
-        "judged": judged_comparisons(campaign, judge_kinds(campaign)),
-        "fresh": None if round.snapshot_id else new_comparisons(campaign),
+        "judged": judged,
+        "fresh": None if round.snapshot_id else fresh,
         "after": campaign.reward_model_after,
         "progress": progress(campaign),
     }

@@ -21,8 +21,9 @@ from labeling.models import (
     Response,
     ResponseGroup,
 )
-from labeling.selectors.campaigns import agreement, judged_comparisons, progress
+from labeling.selectors.campaigns import agreement, progress
 from labeling.selectors.judgments import current_judgments
+from labeling.selectors.tallies import judged_comparisons
 from labeling.services.assignments import claim_ahead, claim_next
 from labeling.services.comparisons import create_comparisons
 from labeling.services.corrections import change_answer, retract_answer
