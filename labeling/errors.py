@@ -204,6 +204,10 @@ class LastWayIn(Refused):
     """You sign in by nothing else; set a password first, then remove this."""
 
 
+class NothingToLeaveOut(Refused):
+    """No prompt that is not asked yet says nearly the same as another; check them again first."""
+
+
 class NothingToWithdraw(Refused):
     """There is nothing of yours that is still used, so there is nothing to withdraw."""
 

@@ -163,6 +163,8 @@ TABLE: dict[str, Row] = {
     "labeling:prompts": Row(MANAGERS, "GET", campaign),
     "labeling:prompts_live": Row(MANAGERS, "GET", campaign),
     "labeling:prompts_upload": Row(MANAGERS, "POST", campaign),
+    "labeling:prompts_leave_out": Row(MANAGERS, "POST", campaign),
+    "labeling:prompts_take_back": Row(MANAGERS, "POST", campaign),
     "labeling:prompts_stop": Row(MANAGERS, "POST", its("prompt_file")),
     "labeling:people": Row(MANAGERS, "GET", campaign),
     "labeling:groups": Row(MANAGERS),

@@ -36,7 +36,7 @@ class CampaignAdmin(Audited):
     list_filter = ["status"]
     search_fields = ["name"]
     inlines = [CampaignPolicyInline, MembershipInline]
-    exclude = ["prompts"]
+    exclude = ["prompts", "left_out"]
 
 
 @admin.register(CampaignPolicy)

@@ -45,6 +45,8 @@ class Act(models.TextChoices):
     PREFERENCES_IMPORTED = "preferences.imported", _("Preferences imported")
     PREFERENCES_EXPORTED = "preferences.exported", _("Preferences exported")
     PROMPTS_IMPORTED = "prompts.imported", _("Prompts imported")
+    PROMPTS_LEFT_OUT = "prompts.left_out", _("Near-duplicate prompts left out")
+    PROMPTS_TAKEN_BACK = "prompts.taken_back", _("Prompts that were left out taken back")
     PROMPTS_STOPPED = "prompts.stopped", _("Import of prompts stopped")
     POLICY_ENTERED = "policy.entered", _("Policy answers in a campaign")
     PLAN_EXTENDED = "plan.extended", _("Line added to a pair plan")

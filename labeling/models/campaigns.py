@@ -139,6 +139,8 @@ class Campaign(models.Model):
     stop_gain = models.FloatField(null=True, blank=True)  # accuracy that 100 labels would add
 
     prompts = models.ManyToManyField(Prompt, related_name="campaigns", blank=True)
+    # Near-duplicates of prompts that stayed: asked no more, until somebody takes them back.
+    left_out = models.ManyToManyField(Prompt, related_name="+", blank=True)
     policies = models.ManyToManyField(Policy, through="CampaignPolicy", related_name="campaigns")
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="Membership", related_name="campaigns"

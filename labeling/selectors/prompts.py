@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from labeling.models import Campaign, Prompt
+from labeling.models import Campaign, Judgment, Prompt, Report
 from labeling.near_duplicates import SIMILAR, Near, groups, near_duplicates
+from labeling.selectors.reports import latest_report
 from labeling.splits import split_of
 
 MOST_COMPARED = 50_000  # prompts: some 500 MB (docs/experiments.md)
@@ -40,6 +42,7 @@ def prompt_figures(campaign: Campaign, judges: str) -> dict[str, Any]:
             {"prompts": len(group), "one": words[group[0]], "other": words[group[1]]}
             for group in together[:MOST_NAMED]
         ],
+        "clusters": together,
         "leaking": len({pair.one for pair in leaks} | {pair.other for pair in leaks}),
         "leaks": [
             {
@@ -50,6 +53,40 @@ def prompt_figures(campaign: Campaign, judges: str) -> dict[str, Any]:
             }
             for pair in leaks[:MOST_NAMED]
         ],
+    }
+
+
+@dataclass(frozen=True)
+class Spare:
+    """Near-duplicates that a campaign could do without, by the last look at its prompts."""
+
+    prompts: list[int]  # to leave out: of each group all but one, and none that is asked
+    asked: int  # near-duplicates that stay although their group keeps another: they are asked
+
+
+def spare_prompts(campaign: Campaign) -> Spare:
+    """Each group keeps what is asked already, or else its first."""
+    report = latest_report(campaign, Report.Subject.PROMPTS, Judgment.JudgeKind.PERSON)
+    clusters = report.figures.get("clusters", []) if report else []
+    near = {pk for cluster in clusters for pk in cluster}
+    here = set(campaign.prompts.filter(pk__in=near).values_list("pk", flat=True))
+    asked = _asked(campaign, here)
+    spare: list[int] = []
+    stay = 0
+    for cluster in clusters:
+        present = [pk for pk in sorted(cluster) if pk in here]
+        idle = [pk for pk in present if pk not in asked]
+        spare += idle if len(idle) < len(present) else idle[1:]
+        stay += max(0, len(present) - len(idle) - 1)
+    return Spare(spare, stay)
+
+
+def _asked(campaign: Campaign, prompts: set[int]) -> set[int]:
+    """Those of the prompts that pairs, groups or slots of the campaign are about."""
+    return {
+        pk
+        for about in (campaign.comparisons, campaign.groups, campaign.demonstration_slots)
+        for pk in about.filter(prompt__in=prompts).values_list("prompt", flat=True)
     }
 
 

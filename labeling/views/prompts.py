@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.access import campaign_for, prompt_file_for
@@ -14,8 +17,10 @@ from labeling.dashboards.prompts import warnings
 from labeling.forms import PromptFileForm
 from labeling.models import Campaign, Judgment, Membership, Report
 from labeling.requests import SignedIn, told
+from labeling.selectors.prompts import spare_prompts
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.services.prompt_files import keep_upload, stop
+from labeling.services.spare_prompts import leave_out, take_back
 
 MANAGER = Membership.Role.MANAGER
 FILES_SHOWN = 20
@@ -64,6 +69,29 @@ def end(request: SignedIn, pk: int) -> HttpResponse:
     return redirect("labeling:prompts", file.campaign_id)
 
 
+@login_required
+@require_POST
+def leave(request: SignedIn, pk: int) -> HttpResponse:
+    """Leave near-duplicates out."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    with told(request):
+        count = leave_out(campaign=campaign, by=request.user)
+        said = ngettext("%(count)s prompt is left out.", "%(count)s prompts are left out.", count)
+        messages.success(request, said % {"count": intcomma(count)})
+    return redirect("labeling:prompts", campaign.pk)
+
+
+@login_required
+@require_POST
+def restore(request: SignedIn, pk: int) -> HttpResponse:
+    """Ask again what was left out."""
+    campaign = campaign_for(request.user, pk, MANAGER)
+    count = take_back(campaign=campaign, by=request.user)
+    said = ngettext("%(count)s prompt is asked again.", "%(count)s prompts are asked again.", count)
+    messages.success(request, said % {"count": intcomma(count)})
+    return redirect("labeling:prompts", campaign.pk)
+
+
 def _standing(campaign: Campaign) -> dict[str, Any]:
     people = Judgment.JudgeKind.PERSON
     report = latest_report(campaign, Report.Subject.PROMPTS, people)
@@ -77,6 +105,8 @@ def _standing(campaign: Campaign) -> dict[str, Any]:
         "report": report,
         "checking": wanted is not None and wanted.under_way,
         "outdated": report is not None and report.figures["prompts"] != count,
+        "spare": spare_prompts(campaign),
+        "left_out": campaign.left_out.count(),
         "warnings": warnings(report.figures) if report else [],
         "reading": any(file.under_way for file in files)
         or (wanted is not None and wanted.under_way),

@@ -11,12 +11,16 @@ from django.utils import timezone
 
 from labeling import errors
 from labeling.models import AuditEvent, Campaign, Prompt, PromptFile, Report
+from labeling.selectors.prompts import Spare, spare_prompts
 from labeling.services import prompt_files
+from labeling.services.comparisons import create_comparisons
 from labeling.services.prompt_files import keep_upload, stop, take_in
 from labeling.services.prompt_imports import Wanted, import_prompts
 from labeling.services.prompts import store_prompts
 from labeling.services.reports import compute
+from labeling.services.spare_prompts import leave_out, take_back
 from labeling.splits import split_of
+from tests.cast import judge, pair
 from tests.labeling.test_prompt_files import as_csv, as_parquet, jsonl, zipped
 
 NOW = timezone.now()
@@ -292,6 +296,84 @@ class TestBeforeLaunch:
         assert "On both sides of the split" in dashboard.content.decode()
         prompts = client.get(reverse("labeling:prompts", args=[campaign.pk])).content.decode()
         assert "1 prompt says nearly the same as another." in prompts
+
+
+class TestLeavingNearDuplicatesOut:
+    @pytest.fixture
+    def nearly_the_same(self, campaign):
+        """Three prompts that say nearly the same, and one that says something else."""
+        made = [near("train", set())]
+        while len(made) < 3:
+            made.append(near("train", {prompt.pk for prompt in made}))
+        [other] = store_prompts([([{"role": "user", "content": "What is a fjord?"}], "")])
+        campaign.prompts.add(*made, other)
+        report_of(campaign)
+        return made
+
+    def test_one_of_each_group_stays(self, campaign, carol, nearly_the_same):
+        first, *others = nearly_the_same
+        assert spare_prompts(campaign).prompts == [prompt.pk for prompt in others]
+        assert leave_out(campaign=campaign, by=carol) == 2
+        assert first in campaign.prompts.all()
+        assert (campaign.prompts.count(), campaign.left_out.count()) == (2, 2)
+        with pytest.raises(errors.NothingToLeaveOut):
+            leave_out(campaign=campaign, by=carol)
+        event = AuditEvent.objects.first()
+        assert (event.act, event.actor) == ("prompts.left_out", carol)
+        assert event.details == {"prompts": [prompt.pk for prompt in others]}
+        assert report_of(campaign)["too_many"] == 0
+
+    def test_what_is_asked_or_judged_already_is_never_touched(
+        self, campaign, carol, alice, policy, nearly_the_same
+    ):
+        first, judged, asked = nearly_the_same
+        create_comparisons(
+            campaign=campaign,
+            pairs=[pair(prompt, policy, "One.", "Two.") for prompt in (judged, asked)],
+        )
+        judge(alice, campaign)
+        assert spare_prompts(campaign) == Spare(prompts=[first.pk], asked=1)
+        leave_out(campaign=campaign, by=carol)
+        assert {judged, asked} < set(campaign.prompts.all())
+        assert first not in campaign.prompts.all()
+
+    def test_what_another_campaign_asks_can_be_left_out_here(
+        self, campaign, carol, policy, nearly_the_same
+    ):
+        other = Campaign.objects.create(name="Another")
+        create_comparisons(
+            campaign=other, pairs=[pair(p, policy, "One.", "Two.") for p in nearly_the_same]
+        )
+        assert leave_out(campaign=campaign, by=carol) == 2
+
+    def test_what_was_left_out_is_taken_back(self, campaign, carol, nearly_the_same):
+        leave_out(campaign=campaign, by=carol)
+        assert take_back(campaign=campaign, by=carol) == 2
+        assert (campaign.prompts.count(), campaign.left_out.count()) == (4, 0)
+        assert AuditEvent.objects.first().act == "prompts.taken_back"
+        assert take_back(campaign=campaign, by=carol) == 0
+        assert AuditEvent.objects.filter(act="prompts.taken_back").count() == 1
+
+    def test_without_a_check_there_is_nothing_to_leave_out(self, campaign, carol):
+        campaign.prompts.add(near("train", set()))
+        with pytest.raises(errors.NothingToLeaveOut):
+            leave_out(campaign=campaign, by=carol)
+
+    def test_the_page_says_how_many_before_it_is_done(
+        self, client, campaign, carol, nearly_the_same
+    ):
+        client.force_login(carol)
+        page = reverse("labeling:prompts", args=[campaign.pk])
+        assert "2 prompts would be left out" in client.get(page).text
+        answer = client.post(reverse("labeling:prompts_leave_out", args=[campaign.pk]), follow=True)
+        assert "2 prompts are left out." in answer.text
+        assert "2 near-duplicates are left out." in answer.text
+        report_of(campaign)
+        assert "would be left out" not in client.get(page).text
+        answer = client.post(reverse("labeling:prompts_leave_out", args=[campaign.pk]), follow=True)
+        assert "No prompt that is not asked yet" in answer.text
+        answer = client.post(reverse("labeling:prompts_take_back", args=[campaign.pk]), follow=True)
+        assert "2 prompts are asked again." in answer.text
 
 
 def test_a_folder_on_the_server_is_imported_by_the_command(campaign, tmp_path):
