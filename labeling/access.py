@@ -103,10 +103,14 @@ def demonstration_for(user: User, pk: int) -> Demonstration:
 
 
 def review_item_for(user: User, pk: int) -> ReviewItem:
-    """A pair that waits, or waited, for a review in a campaign the user reviews."""
+    """A pair or a group that waits, or waited, for a review in a campaign the user reviews."""
     return get_object_or_404(
         ReviewItem.objects.select_related(
-            "campaign", "comparison__prompt", "comparison__first", "comparison__second"
+            "campaign",
+            "comparison__prompt",
+            "comparison__group",
+            "comparison__first",
+            "comparison__second",
         ),
         pk=pk,
         campaign__in=campaigns_for(user, Membership.Role.REVIEWER),

@@ -78,6 +78,7 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
     """Name of the picture -> (who looks, address)."""
     from tests.pages.campaign_scene import screens
     from tests.pages.judge_scene import held_out, in_use, leave_behind
+    from tests.pages.kinds_scene import group_reviews
     from tests.pages.policy_scene import steered
     from tests.pages.scene import Scene, reviews, unfinished
 
@@ -86,6 +87,7 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
     best_of = in_use(scene)
     running = unfinished(scene)
     waiting, decided = reviews(scene)
+    group_waiting, group_decided = group_reviews(scene.kinds.ranking, scene.parent, scene.manager)
     improving = steered(scene)
     beside = f"/policy-runs/compare/?run={scene.policy_run.pk}&run={improving.pk}"
     return {
@@ -117,6 +119,8 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "reviews": ("erik", f"/campaigns/{scene.campaign.pk}/review/"),
         "review": ("erik", f"/review/{waiting.pk}/"),
         "reviewed": ("erik", f"/review/{decided.pk}/"),
+        "review-group": ("erik", f"/review/{group_waiting.pk}/"),
+        "reviewed-group": ("erik", f"/review/{group_decided.pk}/"),
         "progress": ("maria", f"/campaigns/{scene.campaign.pk}/about/progress/"),
         "cost": ("maria", f"/campaigns/{scene.campaign.pk}/about/cost/"),
         **screens(scene),

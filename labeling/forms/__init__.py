@@ -24,11 +24,12 @@ from labeling.forms.judgments import (
 from labeling.forms.people import InvitationForm, MemberForm, NewAccountForm, RoleForm
 from labeling.forms.prompts import PromptFileForm
 from labeling.forms.quality import GoldFileForm, GoldForm, HoldForm
-from labeling.forms.rankings import RankingForm, answer_form, filled_form
+from labeling.forms.rankings import LETTERS, RankingForm, answer_form, filled_form, order_in_words
 from labeling.forms.tokens import TokenForm
 from labeling.forms.transfers import ExportForm, ImportForm, SnapshotForm
 
 __all__ = [
+    "LETTERS",
     "AheadForm",
     "AnswerForm",
     "AuditForm",
@@ -66,4 +67,5 @@ __all__ = [
     "answer_form",
     "filled_form",
     "generating_policies",
+    "order_in_words",
 ]

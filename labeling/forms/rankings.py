@@ -1,6 +1,6 @@
 """An order of several responses, as a labeler sends it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,23 @@ from labeling.models import Assignment, Judgment, Response
 from labeling.services.judgments import Answer, ranks_of
 
 LETTERS = "ABCDEFGHI"  # what responses are called on the screen, from the top down at first
+
+
+def letters_by_place(places: Sequence[Any]) -> str:
+    """From best to worst, by where the responses stand on the screen: B > A = C.
+
+    Places are numbers or what was sent in their stead; empty ones are left out.
+    """
+    by_place: dict[str, list[str]] = {}
+    for letter, place in zip(LETTERS, places, strict=False):
+        if place:
+            by_place.setdefault(str(place), []).append(letter)
+    return " > ".join(" = ".join(letters) for _, letters in sorted(by_place.items()))
+
+
+def order_in_words(ranks: Sequence[int], shown_order: Sequence[int]) -> str:
+    """An order of a group's candidates in the letters of a screen that shows them so."""
+    return letters_by_place([ranks[place] for place in shown_order])
 
 
 @dataclass(frozen=True)
@@ -60,13 +77,8 @@ class RankingForm(AnswerForm):
             yield Card(LETTERS[position], response, self[f"place-{position}"])
 
     def in_words(self) -> str:
-        """The letters from best to worst: B > A = C."""
-        by_place: dict[str, list[str]] = {}
-        for position in range(len(self.assignment.shown_order or ())):
-            place = str(self[f"place-{position}"].value() or "")
-            by_place.setdefault(place, []).append(LETTERS[position])
-        by_place.pop("", None)
-        return " > ".join(" = ".join(letters) for _, letters in sorted(by_place.items()))
+        order = self.assignment.shown_order or ()
+        return letters_by_place([self[f"place-{at}"].value() for at in range(len(order))])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -74,7 +74,8 @@ class Judgment(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="judgments"
     )
 
-    # The purpose of its assignment, by a foreign key over both (migration 0016): only `data` is.
+    # The purpose of its assignment, or of the answer it is part of, by foreign keys over both
+    # (migrations 0026 and 0042): only `data` is.
     purpose = models.CharField(
         max_length=10,
         choices=Assignment.Purpose,
@@ -157,7 +158,9 @@ class Judgment(models.Model):
             ),
             models.CheckConstraint(
                 name="judgment_purpose_is_its_assignments",
-                condition=Q(purpose="data") | Q(assignment__isnull=False),
+                condition=Q(purpose="data")
+                | Q(assignment__isnull=False)
+                | Q(part_of__isnull=False),
             ),
             models.CheckConstraint(
                 name="judgment_took_no_negative_time",

@@ -11,31 +11,38 @@ from labeling.statistics.skill import fit_skill
 
 Reason = ReviewItem.Reason
 UNSURE = 0.6  # of any outcome: below it nobody would bet on what the votes say together
-# Groups are put in order as a whole, and gold has its answer.
-PAIR = """
-c.campaign_id = %(campaign)s AND c.group_id IS NULL
+# Gold has its answer.
+OPEN = """
+c.campaign_id = %(campaign)s
 AND NOT EXISTS (SELECT FROM labeling_goldquestion g WHERE g.comparison_id = c.id)
 """
-# Both sides have votes; the more even they are, the earlier.
+# Of each pair how even its votes are: 0 where all say the same, 1/2 where as many say the opposite.
+# A group is as uneven as its pairs are on average, and stands under its leading pair, which was
+# made first.
 DIVIDED = f"""
-SELECT comparison_id, least(one, other)::float / (one + other) FROM (
-    SELECT s.comparison_id, count(*) FILTER (WHERE s.preference < 0) AS one,
+SELECT coalesce(min(comparison_id) FILTER (WHERE grouped IS NULL), (
+           SELECT min(id) FROM labeling_comparison WHERE group_id = grouped
+       )), avg(CASE WHEN one + other > 0 THEN least(one, other)::float / (one + other) ELSE 0 END)
+FROM (
+    SELECT s.comparison_id, c.group_id AS grouped, count(*) FILTER (WHERE s.preference < 0) AS one,
            count(*) FILTER (WHERE s.preference > 0) AS other
-    FROM ({DATA}) s JOIN labeling_comparison c ON c.id = s.comparison_id WHERE {PAIR}
-    GROUP BY 1
-) votes WHERE one > 0 AND other > 0
+    FROM ({DATA}) s JOIN labeling_comparison c ON c.id = s.comparison_id WHERE {OPEN}
+    GROUP BY 1, 2
+) votes
+GROUP BY grouped, CASE WHEN grouped IS NULL THEN comparison_id END
+HAVING bool_or(one > 0 AND other > 0)
 ORDER BY 2 DESC, 1
 """  # noqa: S608
 PASSED_ON = f"""
 SELECT s.comparison_id, count(*)::float
-FROM labeling_skip s JOIN labeling_comparison c ON c.id = s.comparison_id WHERE {PAIR}
+FROM labeling_skip s JOIN labeling_comparison c ON c.id = s.comparison_id WHERE {OPEN}
 GROUP BY 1 HAVING count(*) > 1 OR bool_or(s.reason IN ('broken', 'harmful'))
 ORDER BY 2 DESC, 1
 """  # noqa: S608
 FLAGGED = f"""
 SELECT s.comparison_id, count(*)::float
 FROM ({DATA}) s JOIN labeling_judgment j ON j.id = s.id AND j.flags <> '{{}}'
-     JOIN labeling_comparison c ON c.id = s.comparison_id WHERE {PAIR}
+     JOIN labeling_comparison c ON c.id = s.comparison_id WHERE {OPEN}
 GROUP BY 1 ORDER BY 2 DESC, 1
 """  # noqa: S608
 MOST = 500  # pairs of one reason in the queue: a queue without end is no queue
@@ -58,7 +65,7 @@ def worth_a_review(campaign: Campaign, judges: str) -> dict[str, Found]:
 
 
 def _unsure(campaign: Campaign, judges: str) -> Found:
-    """Pairs that two or more judged, of whom nobody can tell what they say together."""
+    """Pairs that two or more judged, of whom nobody can tell what they say together; no groups."""
     votes = votes_of(campaign, [judges])
     if votes is None:
         return []
@@ -120,10 +127,14 @@ def to_review(reviewer: User) -> list[tuple[Campaign, int]]:
 
 
 def other_answers(item: ReviewItem) -> QuerySet[Judgment]:
-    """What was answered to an item's pair and stands, reviews last; not who answered."""
-    return Judgment.objects.filter(
-        comparison=item.comparison_id,
-        superseded_by__isnull=True,
-        retracted=False,
-        tombstone__isnull=True,
-    ).order_by("purpose", "id")
+    """What was answered to an item's pair or group and stands, reviews last; not who answered."""
+    return (
+        Judgment.objects.filter(
+            comparison=item.comparison_id,
+            superseded_by__isnull=True,
+            retracted=False,
+            tombstone__isnull=True,
+        )
+        .select_related("ranking")
+        .order_by("purpose", "id")
+    )

@@ -94,6 +94,13 @@ def _create_group(campaign: Campaign, responses: list[Response]) -> ResponseGrou
     return group
 
 
+def order_shown_to(reader: int, group: ResponseGroup) -> list[int]:
+    """An order in which a group is shown to somebody: by chance, yet the same after a reload."""
+    order = list(range(group.size))
+    random.Random(f"{reader} {group.pk}").shuffle(order)
+    return order
+
+
 def _balanced_orders(size: int) -> Iterator[list[int]]:
     """Orders in which slots show a group: by chance, yet over each `size` slots every candidate
     stands in every position once."""
@@ -149,6 +156,7 @@ def _part(whole: Judgment, comparison: Comparison, former: Judgment | None) -> J
         part_of=whole,
         labeler=whole.labeler,
         judge_kind=whole.judge_kind,
+        purpose=whole.purpose,  # what follows from a check or a review is no vote either
         guidelines_id=whole.guidelines_id,
         client_key=uuid.uuid5(whole.client_key, str(comparison.pk)),
         supersedes=former,

@@ -21,7 +21,8 @@ from labeling.models import (
 )
 from labeling.selectors.reviews import decisions, worth_a_review
 from labeling.services import audit
-from labeling.services.judgments import Answer, check_offered, says, store_answer
+from labeling.services.judgments import Answer, check_offered, check_ranks, says, store_answer
+from labeling.services.rankings import order_shown_to
 
 SURPRISES = 100  # of one reward model
 
@@ -63,9 +64,19 @@ def note_surprises(
     _put(campaign, ReviewItem.Reason.SURPRISE, fresh[:SURPRISES])
 
 
-def side_shown(item: ReviewItem, reviewer: User) -> bool:
-    """Whether the first response stands on the left: by chance, yet the same after a reload."""
-    return (item.comparison_id + reviewer.pk) % 2 == 0
+def as_shown(item: ReviewItem, reviewer: User) -> Assignment:
+    """An unsaved slot that shows an item: sides by chance, yet the same after a reload."""
+    comparison = item.comparison
+    if comparison.group is None:
+        return Assignment(
+            comparison=comparison, first_on_left=(comparison.pk + reviewer.pk) % 2 == 0
+        )
+    order = order_shown_to(reviewer.pk, comparison.group)
+    return Assignment(
+        comparison=comparison,
+        shown_order=order,
+        first_on_left=order.index(0) < order.index(1),
+    )
 
 
 @transaction.atomic
@@ -80,6 +91,8 @@ def decide(
 ) -> Judgment:
     """Store a reviewer's decision, which becomes the pair's label; it closes all its items.
 
+    Of a group it is an order, and the label of each of its pairs.
+
     The same key sent again returns what was stored the first time.
 
     Raises:
@@ -92,18 +105,16 @@ def decide(
             raise errors.KeyReused
         return stored
     check_reviewable(item, reviewer)
+    assignment = as_shown(item, reviewer)
+    check_ranks(assignment, answer)
     check_offered(comparison.campaign, answer)
     last = Assignment.objects.filter(comparison=comparison).aggregate(last=Max("slot"))["last"]
-    assignment = Assignment.objects.create(
-        comparison=comparison,
-        campaign_id=comparison.campaign_id,
-        slot=0 if last is None else last + 1,
-        purpose=Assignment.Purpose.REVIEW,
-        first_on_left=side_shown(item, reviewer),
-        labeler=reviewer,
-        leased_until=now,
-        answered_at=now,
-    )
+    assignment.campaign_id = comparison.campaign_id
+    assignment.slot = 0 if last is None else last + 1
+    assignment.purpose = Assignment.Purpose.REVIEW
+    assignment.labeler = reviewer
+    assignment.leased_until = assignment.answered_at = now
+    assignment.save()
     judgment = store_answer(
         assignment, answer, client_key=client_key, seconds=seconds, now=now, supersedes=None
     )

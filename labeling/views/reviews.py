@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import errors
 from labeling.access import campaign_for, review_item_for
-from labeling.forms import JudgmentForm
+from labeling.forms import LETTERS, answer_form, order_in_words
 from labeling.models import Assignment, Campaign, Judgment, Membership, Report, ReviewItem
 from labeling.requests import SignedIn, live_part, told
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.selectors.reviews import counts_by_reason, other_answers, waiting
 from labeling.services.reports import request_report
-from labeling.services.reviews import check_reviewable, decide, dismiss, side_shown
+from labeling.services.reviews import as_shown, check_reviewable, decide, dismiss
 
 REVIEWER = Membership.Role.REVIEWER
 PEOPLE = Judgment.JudgeKind.PERSON
@@ -68,15 +68,13 @@ def live(request: SignedIn, pk: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def review(request: SignedIn, pk: int) -> HttpResponse:
-    """One pair to decide; once it is decided, what the others and the reward model said."""
+    """One pair or group to decide; once that is done, what others and the reward model said."""
     item = review_item_for(request.user, pk)
     campaign = item.campaign
     if item.closed_at is not None and request.method == "GET":
         return render(request, "labeling/reviewed.html", _known(item, request))
-    assignment = Assignment(
-        comparison=item.comparison, first_on_left=side_shown(item, request.user)
-    )
-    form = JudgmentForm(request.POST or None, campaign=campaign)
+    assignment = as_shown(item, request.user)
+    form = answer_form(assignment, request.POST or None)
     status = 200
     try:
         check_reviewable(item, request.user)
@@ -147,26 +145,32 @@ def _next(request: SignedIn, item: ReviewItem) -> str:
 
 def _known(item: ReviewItem, request: SignedIn) -> dict[str, Any]:
     """All answers in the words of the screen, and what else was known of the pair."""
-    first_on_left = side_shown(item, request.user)
+    assignment = as_shown(item, request.user)
     surprise = item.comparison.review_items.filter(reason=ReviewItem.Reason.SURPRISE).first()
     return {
         "campaign": item.campaign,
         "item": item,
-        "assignment": Assignment(comparison=item.comparison, first_on_left=first_on_left),
+        "assignment": assignment,
+        "lettered": list(zip(LETTERS, assignment.shown, strict=False))
+        if assignment.shown_order
+        else None,
         "reason": _reason(request),
-        "answers": [(answer, _in_words(answer, first_on_left)) for answer in other_answers(item)],
+        "answers": [(answer, _in_words(answer, assignment)) for answer in other_answers(item)],
         "surprise": surprise,
         "model_prefers_left": surprise is not None
-        and surprise.details.get("prefers_first") == first_on_left,
+        and surprise.details.get("prefers_first") == assignment.first_on_left,
         "next": _next(request, item),
         "more": waiting(item.campaign, request.user, _reason(request)).count(),
     }
 
 
-def _in_words(answer: Judgment, first_on_left: bool) -> str:
+def _in_words(answer: Judgment, assignment: Assignment) -> str:
+    """An answer as this screen shows it, whatever the sides were when it was given."""
+    if assignment.shown_order is not None:
+        return order_in_words(answer.ranking.ranks, assignment.shown_order)
     if answer.equal:
         return str(Judgment.Equal(answer.equal).label)
-    left = (answer.preference < 0) == first_on_left
+    left = (answer.preference < 0) == assignment.first_on_left
     words = (
         _("Left is better, strength %(strength)d")
         if left

@@ -154,6 +154,16 @@ def test_checks_of_the_labeler_are_neither_asked_nor_judged(campaign, fill, alic
     assert_right(campaign)
 
 
+def test_a_ranking_repeated_as_a_check_says_nothing_new_about_any_pair(ranked, policy, alice):
+    Campaign.objects.filter(pk=ranked.pk).update(repeat_share=1.0, repeat_after_days=0)
+    ranked.refresh_from_db()
+    group(ranked, policy, "Which is best?", ["A.", "B.", "C."])
+    rank(alice, ranked, [1, 2, 3])
+    assert rank(alice, ranked, [3, 2, 1]).purpose == Assignment.Purpose.REPEAT
+    assert current_judgments(ranked).count() == 3
+    assert_right(ranked)
+
+
 def test_a_pair_that_only_held_labelers_judged_is_not_judged(campaign, fill, alice, bob):
     Campaign.objects.filter(pk=campaign.pk).update(overlap=2)
     campaign.refresh_from_db()

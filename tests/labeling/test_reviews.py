@@ -25,7 +25,7 @@ from labeling.selectors.judgments import current_judgments
 from labeling.selectors.reviews import decisions, waiting, worth_a_review
 from labeling.services.assignments import claim_next
 from labeling.services.campaigns import add_members
-from labeling.services.corrections import retract_answer
+from labeling.services.corrections import change_answer, retract_answer
 from labeling.services.judgments import Answer, record_judgment
 from labeling.services.reports import request_report
 from labeling.services.reviews import decide, dismiss, fill_queue, note_surprises
@@ -60,6 +60,24 @@ def judged(campaign, fill, alice, bob):
 
 def pairs(campaign):
     return list(campaign.comparisons.order_by("id").values_list("pk", flat=True))
+
+
+@pytest.fixture
+def differing(ranked, policy, alice, bob):
+    """Three groups that both put in order: the other way round, one exchange apart, the same."""
+    Campaign.objects.filter(pk=ranked.pk).update(overlap=2)
+    ranked.refresh_from_db()
+    for n in range(3):
+        group(ranked, policy, f"Which {n}?", [f"A{n}.", f"B{n}.", f"C{n}."])
+    for other in ([3, 2, 1], [1, 3, 2], [1, 2, 3]):
+        rank(alice, ranked, [1, 2, 3])
+        rank(bob, ranked, other)
+    return ranked
+
+
+def leading(campaign, place):
+    """The comparison that a group's slots are of."""
+    return campaign.comparisons.filter(assignments__slot=0).order_by("id")[place]
 
 
 def reasons(campaign, reason):
@@ -135,14 +153,28 @@ class TestWhatComesIn:
     def test_searching_twice_puts_nothing_in_twice(self, judged):
         assert fill_queue(judged, "person") == fill_queue(judged, "person")
 
-    def test_rankings_are_not_asked_about_by_pairs(self, ranked, policy, alice, bob):
-        Campaign.objects.filter(pk=ranked.pk).update(overlap=2)
-        ranked.refresh_from_db()
-        group(ranked, policy, "Which?", ["A.", "B.", "C."])
-        rank(alice, ranked, [1, 2, 3])
-        rank(bob, ranked, [3, 2, 1])
-        fill_queue(ranked, "person")
-        assert not ReviewItem.objects.exists()
+    def test_a_group_comes_once_and_the_more_its_orders_differ_the_earlier(self, differing):
+        fill_queue(differing, "person")
+        waits = ReviewItem.objects.filter(reason="disagreement").order_by("-weight")
+        assert [(item.comparison, item.weight) for item in waits] == [
+            (leading(differing, 0), 0.5), (leading(differing, 1), pytest.approx(1 / 6)),
+        ]  # fmt: skip
+        assert not ReviewItem.objects.exclude(reason="disagreement").exists()
+
+    def test_groups_that_were_passed_on_or_flagged(self, differing, alice, rita):
+        slot = leading(differing, 2).assignments.first()
+        Skip.objects.create(
+            assignment=slot, comparison=slot.comparison, labeler=rita, reason="broken",
+            client_key=uuid.uuid4(),
+        )  # fmt: skip
+        mine = Judgment.objects.get(comparison=leading(differing, 1), labeler=alice)
+        change_answer(
+            judgment=mine, labeler=alice, answer=Answer.from_ranks([1, 2, 3], flags=["unsafe"]),
+            client_key=uuid.uuid4(), seconds=1.0, now=NOW,
+        )  # fmt: skip
+        fill_queue(differing, "person")
+        assert reasons(differing, "skipped") == {leading(differing, 2).pk}
+        assert reasons(differing, "flagged") == {leading(differing, 1).pk}
 
     def test_simulated_answers_are_never_mixed_with_those_of_people(self, judged):
         assert sum(fill_queue(judged, "simulation").values()) == 0
@@ -245,6 +277,77 @@ class TestDecisions:
     def test_an_open_review_never_becomes_a_reviewers_next_pair_to_label(self, judged, rita):
         decided(self.item(judged), rita)
         assert claim_next(labeler=rita, campaign=judged, now=NOW + timedelta(days=1)) is None
+
+
+class TestDecisionsOnGroups:
+    def item(self, differing):
+        fill_queue(differing, "person")
+        return ReviewItem.objects.get(comparison=leading(differing, 0), reason="disagreement")
+
+    def decided(self, item, reviewer, ranks):
+        return decide(
+            item=item, reviewer=reviewer, answer=Answer.from_ranks(ranks),
+            client_key=uuid.uuid4(), seconds=5.0, now=NOW,
+        )  # fmt: skip
+
+    def test_an_order_is_the_label_of_each_pair_and_no_vote(self, differing, rita):
+        before = agreement_figures(differing, "person")
+        votes = current_judgments(differing).count()
+        judgment = self.decided(self.item(differing), rita, [2, 1, 3])
+        assert (judgment.purpose, judgment.ranking.ranks) == ("review", [2, 1, 3])
+        assert decisions(differing).count() == 3
+        assert set(judgment.parts.values_list("purpose", flat=True)) == {"review"}
+        assert current_judgments(differing).count() == votes
+        assert agreement_figures(differing, "person") == before
+        rows = labels(differing)
+        one_two, one_three, two_three = judgment.comparison.group.comparisons.order_by("id")
+        for pair, wins in [(one_two, "B0."), (one_three, "A0."), (two_three, "B0.")]:
+            row = rows[pair.pk]
+            assert (row["chosen"], row["preference"], row["method"]) == (wins, 1.0, "review")
+        assert rows[leading(differing, 2).pk].get("method") is None
+
+    def test_taken_back_it_labels_no_pair_any_more(self, differing, rita):
+        judgment = self.decided(self.item(differing), rita, [1, 2, 3])
+        retract_answer(judgment=judgment, labeler=rita, client_key=uuid.uuid4(), now=NOW)
+        assert not decisions(differing).exists()
+        assert all(row.get("method") is None for row in labels(differing).values())
+
+    def test_an_order_of_other_responses_is_refused(self, differing, rita):
+        with pytest.raises(errors.AnswerNotOffered):
+            self.decided(self.item(differing), rita, [1, 2])
+        with pytest.raises(errors.AnswerNotOffered):
+            decided(self.item(differing), rita)
+
+    def test_what_follows_from_an_answer_has_its_purpose(self, differing, alice):
+        whole = Judgment.objects.filter(ranking__isnull=False, labeler=alice).first()
+        Judgment.objects.create(
+            comparison=leading(differing, 2), part_of=whole, labeler=alice, judge_kind="person",
+            purpose="review", preference=1, client_key=uuid.uuid4(),
+        )  # fmt: skip
+        with pytest.raises(IntegrityError, match="part_has_the_purpose_of_its_answer"):
+            connection.check_constraints()
+
+    def test_a_reviewer_puts_them_in_order_and_then_sees_the_others_orders(
+        self, differing, rita, client
+    ):
+        item = self.item(differing)
+        client.force_login(rita)
+        here = reverse("labeling:review", args=[item.pk])
+        page = client.get(here)
+        assert "Responses to put in order" in page.text
+        for told in ("parrot", "Person", " &gt; "):
+            assert told not in page.text
+        key = page.context["form"]["client_key"].value()
+        assert client.post(here, {"place-0": "1", "client_key": key}).status_code == 422
+        sent = {"place-0": "2", "place-1": "1", "place-2": "3", "client_key": key}
+        after = client.post(here, sent, follow=True)
+        assert "B &gt; A &gt; C" in after.text  # as it stood on the screen
+        assert after.text.count(" &gt; ") == 6
+        shown = page.context["assignment"].shown
+        assert [response for _, response in after.context["lettered"]] == shown
+        judgment = decisions(differing).get(part_of=None)
+        best = judgment.comparison.group.candidates.get(place=judgment.ranking.ranks.index(1))
+        assert best.response == shown[1]
 
 
 class TestThePages:

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
-from labeling.models import Campaign, CampaignPolicy, Membership, Policy, Response, User
+from labeling.models import (
+    Assignment,
+    Campaign,
+    CampaignPolicy,
+    Judgment,
+    Membership,
+    Policy,
+    Response,
+    ReviewItem,
+    User,
+)
 from labeling.services.campaigns import add_members
 from labeling.services.chats import begin_stream, judge_turn, say, store_answers
-from labeling.services.judgments import Answer
+from labeling.services.judgments import Answer, record_judgment
 from labeling.services.prompt_imports import import_prompts
 from labeling.services.prompts import store_prompts
 from labeling.services.rankings import create_groups
+from labeling.services.reviews import decide, fill_queue
+from tests.cast import person
 from tests.labeling.test_images import data_url, lines
 
 WAYS_TO_SLEEP = [
@@ -63,6 +75,42 @@ def set_kinds_scene(labeler: User, manager: User, one: Policy, other: Policy) ->
         answers = ["The one in the middle, with **7**.", "The first one is the highest of all."]
         import_prompts(campaign=made, file=lines({"prompt": [message], "responses": answers}))
     return scene
+
+
+def group_reviews(ranking: Campaign, policy: Policy, reviewer: User) -> list[ReviewItem]:
+    """Two groups on whose order labelers differ: one waits for a decision, the other has it."""
+    now = timezone.now()
+    questions = ["How do I fall asleep sooner?", "How do I sleep through the night?"]
+    labelers = [person("ada"), person("ben")]
+    add_members(campaign=ranking, users=labelers, role=Membership.Role.LABELER)
+    ranking.overlap = len(labelers)  # of these groups alone: it is not saved
+    for question in questions:
+        [prompt] = store_prompts([([{"role": "user", "content": question}], "advice")])
+        responses = [
+            Response.objects.create(prompt=prompt, policy=policy, text=text)
+            for text in WAYS_TO_SLEEP
+        ]
+        [group] = create_groups(campaign=ranking, prompt=prompt, responses=responses)
+        slots = Assignment.objects.filter(comparison__group=group).order_by("slot")
+        for slot, labeler, ranks in zip(slots, labelers, ([1, 2, 4, 3], [2, 3, 4, 1]), strict=True):
+            slot.labeler, slot.leased_until = labeler, now
+            slot.save()
+            record_judgment(
+                assignment=slot, labeler=labeler, answer=Answer.from_ranks(ranks),
+                client_key=uuid.uuid4(), seconds=40.0, now=now,
+            )  # fmt: skip
+    fill_queue(ranking, Judgment.JudgeKind.PERSON)
+    waiting, decided = ReviewItem.objects.filter(campaign=ranking).order_by("id")
+    decide(
+        item=decided,
+        reviewer=reviewer,
+        answer=Answer.from_ranks([1, 1, 3, 2], rationale="Both of the first are sound."),
+        client_key=uuid.uuid4(),
+        seconds=62.0,
+        now=now,
+    )
+    decided.refresh_from_db()
+    return [waiting, decided]
 
 
 def _converse(campaign: Campaign, labeler: User, one: Policy, other: Policy) -> None:

@@ -18,6 +18,7 @@ from rlhf.services.rounds import begin_round
 from tests.cast import PASSWORD, ask, judge
 from tests.pages.campaign_scene import planning
 from tests.pages.judge_scene import held_out, in_use, leave_behind, rival
+from tests.pages.kinds_scene import group_reviews
 from tests.pages.policy_scene import steered
 from tests.pages.scene import Scene, reviews, set_scene, unfinished
 from tests.pages.writing_scene import learning
@@ -90,6 +91,10 @@ def managers(scene: Scene) -> list[str]:
         reverse("labeling:quality", args=[scene.campaign.pk]),
         reverse("labeling:reviews", args=[scene.campaign.pk]),
         *(reverse("labeling:review", args=[item.pk]) for item in reviews(scene)),
+        *(
+            reverse("labeling:review", args=[item.pk])
+            for item in group_reviews(scene.kinds.ranking, scene.parent, scene.manager)
+        ),
         *planning(scene),
         reverse("rewardmodel:list"),
         reverse("rewardmodel:run", args=[scene.reward_model.pk]),
