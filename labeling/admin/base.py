@@ -1,16 +1,40 @@
-"""What rows in the engine room have in common: read-only, or audited when changed."""
+"""What rows in the engine room have in common: searched, and read-only, or audited when changed."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.db import transaction
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models, transaction
 from django.http import HttpRequest
 
 from labeling.models import Act, User
 from labeling.services import audit
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class Searchable(admin.ModelAdmin):
+    """Every table is searched: by what it says itself, or else by its key and what it points at."""
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        own = super().get_search_fields(request)
+        return [*own] or ["pk__exact", *names_pointed_at(self.model)]
+
+
+def names_pointed_at(model: type[models.Model]) -> Iterator[str]:
+    """The names of users, campaigns, policies and the like that a row has foreign keys to."""
+    for field in model._meta.concrete_fields:
+        other = field.related_model
+        if not isinstance(field, models.ForeignKey) or not isinstance(other, type):
+            continue
+        for name in ("username", "name"):
+            try:
+                other._meta.get_field(name)
+            except FieldDoesNotExist:
+                continue
+            yield f"{field.name}__{name}"
+
+
+class ReadOnlyAdmin(Searchable):
     """For rows the database itself refuses to change, and rows that only programs write."""
 
     show_full_result_count = False  # counting a large table takes longer than showing it
@@ -25,7 +49,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-class Audited(admin.ModelAdmin):
+class Audited(Searchable):
     """What is changed in the engine room is an administrative act like any other."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
