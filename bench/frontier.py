@@ -16,6 +16,7 @@ stopped and called again; a second process can take other rewards, modes or seed
 """
 
 import argparse
+import ctypes
 import gc
 import json
 import os
@@ -135,7 +136,8 @@ def do_runs(asked: argparse.Namespace, file: Path) -> None:
         with file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(row) + "\n")
         print(f"{row['seconds']:.0f} s, {row['processor_seconds']:.0f} of a processor", flush=True)
-        gc.collect()  # two networks with their optimiser are 5 GiB
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # two networks with their optimiser are 5 GiB
 
 
 def task(asked: argparse.Namespace, name: str, tokenizer: Any) -> tuple[list[Any], Callable]:
