@@ -13,10 +13,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from rewardmodel.learning.rundirectory import write_json
+from rewardmodel.learning.shards import cut_like, in_one_piece
 
 
 def save_state(
-    folder: Path,
+    folder: Path | None,
     module: torch.nn.Module,
     optimizer: Optimizer,
     scheduler: LRScheduler | None,
@@ -25,14 +26,18 @@ def save_state(
     """Write what training has changed since its start into `folder`.
 
     Args:
-        folder: exists and is empty.
+        folder: exists and is empty; None in a process that only gives its part of what is cut.
         module: only its parameters that require a gradient are saved; the others never change.
         optimizer: its moments are saved as tensors, its settings as JSON.
         scheduler: of the learning rate, or None.
         position: JSON values of the loop's own (step, counters, a KL coefficient).
     """
-    moments, settings = _optimizer_state(optimizer)
-    save_file(_trainable(module), folder / "parameters.safetensors")
+    tensors, settings = _optimizer_state(optimizer)
+    parameters = _gathered(_trainable(module), keep=folder is not None)
+    moments = _gathered(tensors, keep=folder is not None)
+    if folder is None:
+        return
+    save_file(parameters, folder / "parameters.safetensors")
     save_file(moments, folder / "optimizer.safetensors")
     save_file(_random_state(), folder / "random.safetensors")
     state = {
@@ -63,9 +68,12 @@ def load_state(
         raise ValueError("The checkpoint is of another model; remove checkpoints/ to start again.")
     with torch.no_grad():
         for name, parameter in present.items():
-            parameter.copy_(saved[name])
+            parameter.copy_(cut_like(parameter, saved[name]))
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     moments = load_file(folder / "optimizer.safetensors")
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    for key, value in moments.items():
+        moments[key] = cut_like(trained[int(key.partition(".")[0])], value)
     optimizer.load_state_dict(_joined(state["optimizer"], moments))
     if scheduler is not None:
         scheduler.load_state_dict(state["scheduler"])
@@ -78,7 +86,17 @@ def _named_trainable(module: torch.nn.Module) -> list[tuple[str, torch.nn.Parame
 
 
 def _trainable(module: torch.nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().contiguous() for name, value in _named_trainable(module)}
+    return {name: value.detach() for name, value in _named_trainable(module)}
+
+
+def _gathered(tensors: dict[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
+    """Every tensor in one piece, one after the other; nothing where they are not to be kept."""
+    kept = {}
+    for name, tensor in tensors.items():
+        piece = in_one_piece(tensor)
+        if keep:
+            kept[name] = piece.contiguous()
+    return kept
 
 
 def _optimizer_state(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -89,7 +107,7 @@ def _optimizer_state(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str,
     for parameter, values in state["state"].items():
         for name, value in values.items():
             if isinstance(value, Tensor):
-                tensors[f"{parameter}.{name}"] = value.contiguous()
+                tensors[f"{parameter}.{name}"] = value
             else:
                 numbers.setdefault(str(parameter), {})[name] = value
     return tensors, {"param_groups": state["param_groups"], "numbers": numbers}

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.tensor import DTensor
 
 from rewardmodel.learning.program import say
 
@@ -24,6 +25,7 @@ class Crew(Protocol):
     """The processes of one training, seen from one of them."""
 
     rank: int
+    size: int
 
     def share(self, rows: Tensor, together: int = 1) -> Tensor:
         """The rows of this process; so many next to each other stay together."""
@@ -40,7 +42,11 @@ class Crew(Protocol):
         ...
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Give every process the sum of all gradients."""
+        """Give every process the sum of all gradients; FSDP has done so for weights it cut."""
+        ...
+
+    def most(self, number: int) -> int:
+        """The largest of the numbers that the processes have."""
         ...
 
     def any(self, flag: bool) -> bool:
@@ -56,6 +62,7 @@ class Alone:
     """The only process there is."""
 
     rank = 0
+    size = 1
 
     def share(self, rows: Tensor, together: int = 1) -> Tensor:
         return rows
@@ -70,6 +77,9 @@ class Alone:
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """They are all here."""
+
+    def most(self, number: int) -> int:
+        return number
 
     def any(self, flag: bool) -> bool:
         return flag
@@ -106,9 +116,16 @@ class Together:
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         for parameter in parameters:
+            if isinstance(parameter, DTensor):
+                continue
             if parameter.grad is None:  # this process had no row in the step
                 parameter.grad = torch.zeros_like(parameter)
             distributed.all_reduce(parameter.grad)
+
+    def most(self, number: int) -> int:
+        largest = torch.tensor(number)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+        return int(largest)
 
     def any(self, flag: bool) -> bool:
         return bool(self.total(torch.tensor(float(flag)))[0] > 0)

@@ -22,7 +22,7 @@ from rewardmodel.learning.processes import ALONE, Crew, crew
 from rewardmodel.learning.program import run_to_end, say
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
 from rlhf.generation.protocol import Generated
-from rlhf.learning import evaluation
+from rlhf.learning import evaluation, sharding
 from rlhf.learning.best import Best, Validated
 from rlhf.learning.inputs import (
     Prompts,
@@ -71,6 +71,7 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
     first = crew.rank == 0
     with directory.stopping_at_once(), silence(not first):
         start, config = settings(directory.config())
+        sharding.check_launch(config, start.generator, crew.size)
         tokenizer = AutoTokenizer.from_pretrained(start.model)
         prompts = read_prompts(directory, start, config, tokenizer)
         check_it_fits(start, config, prompts)
@@ -80,10 +81,13 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
 
         policy = policy_for(start, config)
         generator = generator_for(start, config, policy, tokenizer, prompts)
+        if sharding.is_wanted():
+            sharding.shard(policy)
         learner = Learner(config, policy, crew)
         world = World(tokenizer, generator, score, prompts.train, reminder)
         task = Task(directory, start, config, prompts, learner, world, Best(directory))
-        before = score_of_parent(task) if first else None
+        with sharding.whole(policy):
+            before = score_of_parent(task) if first else None
         resume(learner, directory.newest_checkpoint())
         learner.steer(crew.told(changes(directory)))
 
@@ -93,15 +97,18 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
     for metrics in train(config, learner, world):
         metrics["steered"] = learner.steered
         learner.steer(crew.told(changes(directory)))
-        if events is not None:
-            tell(task, metrics, events)
+        with sharding.whole(policy):
+            if events is not None:
+                tell(task, metrics, events)
+        if due := learner.update % config.checkpoint_every == 0 or bool(learner.ended):
+            save(task)
         if crew.any(directory.stop_requested):
-            if first and learner.update % config.checkpoint_every:
+            if not due:
                 save(task)
             raise Stopped
 
-    if before is not None:
-        with directory.stopping_at_once(), learner.averaged():
+    with directory.stopping_at_once(), learner.averaged(), sharding.whole(policy):
+        if before is not None:
             chosen = choose(task)
             generator.sync(policy)
             finish(task, before, chosen)
@@ -141,14 +148,15 @@ def tell(task: Task, metrics: dict[str, float], events: Events) -> None:
     say("Update {step} of {steps}: score {score:.3f}, KL {kl:.2f} nats.".format(**metrics))
     if learner.update % config.samples_every == 0 or last:
         look(task)
-    if learner.update % config.checkpoint_every == 0 or learner.ended:
-        save(task)
     if learner.ended:
         say(f"Ended before its last update. {learner.ended}")
 
 
 def save(task: Task) -> None:
-    """Write down all that the next update needs."""
+    """Write down all that the next update needs; every process gives its part of it."""
+    if task.learner.crew.rank:
+        task.learner.save(None)
+        return
     with task.directory.checkpoint(task.learner.update) as folder:
         task.learner.save(folder)
 

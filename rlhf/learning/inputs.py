@@ -18,6 +18,7 @@ from rlhf.learning.policy import Policy
 from rlhf.learning.pretraining import Reminder
 from rlhf.learning.rollouts import Conversation, PolicyGenerator, Score
 from rlhf.learning.settings import MODES, Mode, PPOTraining
+from rlhf.learning.sharding import pieces
 
 FEWEST_VALIDATION_PROMPTS = 8  # below, scores on them are mostly noise
 
@@ -158,7 +159,9 @@ def check_it_fits(start: Start, config: PPOTraining, prompts: Prompts) -> None:
     free = start.memory_gib * GIB or free_memory() / beside
     longest = prompts.longest + config.max_response_tokens
     vllm = start.generator == "vllm"
-    needed = check_memory(start.model, start.reward_model, config, longest, free, vllm=vllm)
+    needed = check_memory(
+        start.model, start.reward_model, config, longest, free, vllm=vllm, pieces=pieces()
+    )
     say(f"It will take about {needed / GIB:.1f} GiB of memory; {free / GIB:.1f} may be taken.")
 
 

@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from rewardmodel.learning.checkpoints import load_state, save_state
 from rewardmodel.learning.processes import ALONE, Crew
+from rewardmodel.learning.shards import in_one_piece
 from rlhf.generation.protocol import Generated
 from rlhf.learning.adapters import weights_changed
 from rlhf.learning.policy import Policy
@@ -105,8 +106,8 @@ class Learner:
 
     def _held(self, parameters: list[torch.nn.Parameter]) -> torch.Tensor:
         if self.config.max_grad_norm:
-            return clip_grad_norm_(parameters, self.config.max_grad_norm)
-        return get_total_norm([p.grad for p in parameters if p.grad is not None])
+            return in_one_piece(clip_grad_norm_(parameters, self.config.max_grad_norm))
+        return in_one_piece(get_total_norm([p.grad for p in parameters if p.grad is not None]))
 
     @torch.no_grad()
     def _remember(self) -> None:
@@ -133,8 +134,11 @@ class Learner:
             weight.copy_(value)
         weights_changed(self.policy)
 
-    def save(self, folder: Path) -> None:
-        """Write what the next update needs into an empty folder."""
+    def save(self, folder: Path | None) -> None:
+        """Write what the next update needs into an empty folder.
+
+        All processes of a policy that is cut do so together, the helping ones without a folder.
+        """
         position: dict[str, Any] = {
             "update": self.update,
             "kl_coef": self.price.coefficient,
@@ -147,7 +151,7 @@ class Learner:
             "pending": [asdict(answer) for answer in self.pending],
         }
         save_state(folder, self.policy, self.optimizer, None, position)
-        if self.average:
+        if self.average and folder is not None:
             means = {str(number): mean for number, mean in enumerate(self.average)}
             save_file(means, folder / "average.safetensors")
 

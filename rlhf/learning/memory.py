@@ -19,6 +19,7 @@ from rlhf.learning.settings import PPOTraining
 
 GIB = 2**30
 TRAINED = 16  # bytes of a trained weight: itself, its gradient and Adam's two moments, in float32
+WHOLE = 4  # bytes of a weight of a cut policy while it is put together, beside its piece
 # Bytes that a layer keeps of each token: hidden states around norms and attention in both number
 # formats (per hidden unit), gate, up and their product (per unit between).
 KEPT_PER_HIDDEN, KEPT_PER_BETWEEN = 40, 8
@@ -62,7 +63,13 @@ class Size:
 
 
 def estimate(
-    policy: Size, reward_model: Size, config: PPOTraining, longest: int, *, vllm: bool
+    policy: Size,
+    reward_model: Size,
+    config: PPOTraining,
+    longest: int,
+    *,
+    vllm: bool,
+    pieces: int = 1,
 ) -> dict[str, float]:
     """Bytes that a run takes at its peak, by what takes them.
 
@@ -72,7 +79,9 @@ def estimate(
         config: what learns, and in which portions.
         longest: tokens of a prompt and its answer together.
         vllm: whether vLLM answers in this process.
+        pieces: into which the weights that learn are cut, each for a process.
     """
+    trained = TRAINED / pieces + (WHOLE if pieces > 1 else 0)
     fast = config.precision == "auto" and has_fast_bf16(torch.device("cpu"))
     narrow = 2 if fast or config.precision == "bf16" else 4  # bytes of a number in a product
     tokens = min(config.tokens_per_pass, config.minibatch_size * longest)
@@ -86,23 +95,23 @@ def estimate(
     handed = (3 * narrow if vllm else 4) * policy.all
     parts = {
         "program": PROGRAM,
-        "policy": _policy(policy, config, narrow),
+        "policy": _policy(policy, config, narrow, trained),
         "activations": max(activations + logits, handed),
         "reward model": 4 * reward_model.all,
     }
     if config.critic == "separate":
-        parts["critic"] = TRAINED * policy.all + activations
+        parts["critic"] = trained * policy.all + activations
     if vllm:
         cache = cache_bytes(policy.cached, longest, ANSWERS_AT_ONCE, narrow)
         parts["engine"] = VLLM + cache + narrow * (policy.all + policy.embeddings)
     return parts
 
 
-def _policy(size: Size, config: PPOTraining, narrow: int) -> float:
+def _policy(size: Size, config: PPOTraining, narrow: int, trained: float) -> float:
     """The weights that learn, those that do not, and the reference."""
     average = 8 if config.ema else 0  # the average, and the last weights while it is looked at
     if config.tuning == "full":
-        return (TRAINED + 4 + average + narrow) * size.all
+        return (trained + 4 + average + narrow) * size.all
     frozen = (4 + narrow) * size.embeddings
     if config.tuning == "lora":
         # Thin matrices beside every map: about rank times three hidden sizes for each of seven.
@@ -113,7 +122,14 @@ def _policy(size: Size, config: PPOTraining, narrow: int) -> float:
 
 
 def check_memory(
-    policy: Path, reward_model: Path, config: PPOTraining, longest: int, free: float, *, vllm: bool
+    policy: Path,
+    reward_model: Path,
+    config: PPOTraining,
+    longest: int,
+    free: float,
+    *,
+    vllm: bool,
+    pieces: int = 1,
 ) -> float:
     """Refuse a run that will not fit; returns the bytes that it will take.
 
@@ -121,7 +137,8 @@ def check_memory(
         ValueError: it takes more than `free` bytes; the sentence says what takes most, and what
             would take less.
     """
-    parts = estimate(Size.of(policy), Size.of(reward_model), config, longest, vllm=vllm)
+    sizes = Size.of(policy), Size.of(reward_model)
+    parts = estimate(*sizes, config, longest, vllm=vllm, pieces=pieces)
     needed = sum(parts.values())
     if needed > free:
         largest = max(parts.keys() - {"program"}, key=parts.__getitem__)

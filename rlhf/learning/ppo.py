@@ -32,6 +32,7 @@ from rlhf.learning.rollouts import (
 )
 from rlhf.learning.scores import Pay, adjusted_scores
 from rlhf.learning.settings import PPOTraining
+from rlhf.learning.sharding import is_sharded, whole
 from rlhf.learning.stopping import reason_to_end
 
 
@@ -66,7 +67,8 @@ def train(config: PPOTraining, learner: Learner, world: World) -> Iterator[dict[
         learner.set_rate(update)
 
         # 1. sample, and freeze what the old policy and its critic thought
-        seen = sample(config, learner, world, update, clock)
+        with whole(learner.policy):
+            seen = sample(config, learner, world, update, clock)
         scores = paid_scores(config, learner, seen)  # (B,)
         kl_coef = learner.price.coefficient
         lesson, rewards = lesson_of(config, seen, scores, kl_coef)
@@ -109,12 +111,15 @@ def learn(
         tokens = lesson.mask[rows].sum().item()
         asked = lesson.critic_mask[rows].sum().item()
         movement = Movement(config.clip, config.clip_high)
-        for some in passes_of(config, learner.crew, rows, lesson.texts):
+        passes = passes_of(config, learner.crew, rows, lesson.texts)
+        idle = learner.crew.most(len(passes)) - len(passes) if is_sharded(learner.policy) else 0
+        for some in passes:
             part = lesson.rows(some)
             now = lesson.live if lesson.live and not steps else learner.policy(part.texts)
             cost = losses(config, now, part, tokens, asked, len(rows))
             (cost.actor + config.value_coef * cost.critic).backward()
             movement.add(now.logprobs.detach(), part, cost.actor.item(), cost.critic.item())
+        keep_pace(config, learner, lesson.rows(rows[: config.answers_per_prompt]), idle)
         step = movement.told(learner.crew)
         if not steps:
             check_nothing_moved(step)
@@ -125,6 +130,16 @@ def learn(
             world.reminder.backward(learner.policy, update, len(steps))
         steps.append({**step, "grad_norm": learner.descend()})
     return steps
+
+
+def keep_pace(config: PPOTraining, learner: Learner, part: Lesson, idle: int) -> None:
+    """Make so many passes that teach nothing, while other processes have some that do.
+
+    A layer that is cut is put together by all processes for each pass of any of them.
+    """
+    for _ in range(idle):
+        cost = losses(config, learner.policy(part.texts), part, 1.0, 1.0, len(part.scores))
+        (0.0 * (cost.actor + config.value_coef * cost.critic)).backward()
 
 
 def sample(

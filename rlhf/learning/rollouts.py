@@ -128,7 +128,8 @@ def freeze(
     live = None
     for rows in passes:
         part = texts.rows(rows)
-        with torch.set_grad_enabled(len(rows) == len(answers) == config.batch_size):
+        alone = crew.size == 1
+        with torch.set_grad_enabled(alone and len(rows) == len(answers) == config.batch_size):
             opinion = policy(part)
         width = part.mask.shape[1]
         for whole, figure in zip((logprobs, values, entropy), opinion, strict=True):

@@ -19,8 +19,8 @@ SMOLLM2 = Size(28_311_552, 106_204_608, 30, 576, 1536, 49152, cached=2 * 30 * 3 
 DEFAULT = PPOTraining()
 
 
-def taken(config=DEFAULT, size=SMOLLM2, longest=304, vllm=True):
-    return estimate(size, size, config, longest, vllm=vllm)
+def taken(config=DEFAULT, size=SMOLLM2, longest=304, vllm=True, pieces=1):
+    return estimate(size, size, config, longest, vllm=vllm, pieces=pieces)
 
 
 def total(config=DEFAULT, **more):
@@ -60,6 +60,12 @@ def test_full_tuning_with_two_networks_takes_what_its_weights_take():
     config = PPOTraining(tuning="full", critic="separate")
     parts = taken(config)
     assert parts["policy"] + parts["critic"] > 36 * SMOLLM2.all
+
+
+def test_a_policy_cut_among_processes_takes_less_in_each_but_is_put_together_between():
+    config = PPOTraining(tuning="full")
+    saved = total(config, vllm=False) - total(config, vllm=False, pieces=4)
+    assert saved == pytest.approx((16 - 16 / 4 - 4) * SMOLLM2.all)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """A training that several processes share is the training of one."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,10 @@ from transformers import AutoModel, AutoTokenizer
 from rewardmodel.learning.artifact import Card, save_artifact
 from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.model import RewardModel
-from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED
+from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, RunDirectory
 from rlhf.learning import __main__ as program
+from rlhf.learning.settings import PPOTraining
+from rlhf.learning.sharding import check_launch
 from tests.rlhf.learning.test_program import ROWS, lines
 from tests.tiny_model import make_tiny_model
 
@@ -34,7 +39,12 @@ SETTINGS = {
     "kl_target": 1.0,
     "samples_every": 1,
     "test_samples": 1,
+    "memory_gib": 2.0,  # far more than they take, on a machine that others fill
 }
+
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+LAUNCH += ["-m", "rlhf.learning"]
+FSDP = {"ACCELERATE_USE_FSDP": "true"}  # as `accelerate launch --use_fsdp` says it
 
 
 @pytest.fixture
@@ -81,24 +91,124 @@ def test_a_policy_that_writes_otherwise_than_was_judged_is_refused_before_it_is_
     assert sentence in only
 
 
-@pytest.mark.slow
-def test_two_processes_end_where_one_ends(tmp_path, models):
-    alone, shared = (prepared(tmp_path / name, models) for name in ("alone", "shared"))
-    assert program.main([str(alone)]) == EXIT_DONE
-
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*launch, "-m", "rlhf.learning", str(shared)], capture_output=True, text=True, check=False
+def by_two(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The run by two processes, which their launcher tells so."""
+    return subprocess.run(
+        [*LAUNCH, str(directory)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert done.returncode == EXIT_DONE, done.stderr[-3000:]
-    assert "2 processes share this run." in done.stdout
 
+
+def assert_same_run(alone: Path, shared: Path, parent: Path) -> None:
+    """Both have the same curve and the same result, which is not the parent."""
     for one, other in zip(*(lines(d / "metrics.jsonl") for d in (alone, shared)), strict=True):
         told = {k: v for k, v in one.items() if "second" not in k}
         assert {k: other[k] for k in told} == pytest.approx(told, abs=1e-5, nan_ok=True)
     first, second = (load_file(d / "result" / "model.safetensors") for d in (alone, shared))
     for name, weight in first.items():
         assert torch.allclose(weight, second[name], rtol=0, atol=1e-5), name
-    moved = load_file(Path(models["model"]) / "model.safetensors")
+    moved = load_file(parent / "model.safetensors")
     assert any((weight - moved[name]).abs().max() > 1e-4 for name, weight in first.items())
+
+
+@pytest.mark.slow
+def test_two_processes_end_where_one_ends(tmp_path, models):
+    alone, shared = (prepared(tmp_path / name, models) for name in ("alone", "shared"))
+    assert program.main([str(alone)]) == EXIT_DONE
+    done = by_two(shared)
+    assert done.returncode == EXIT_DONE, done.stderr[-3000:]
+    assert "2 processes share this run." in done.stdout
+    assert_same_run(alone, shared, Path(models["model"]))
     assert done.stdout.count("Update 1 of 3") == 1  # one speaks for both
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # Passes of different lengths, so that the processes make different numbers of them.
+        {"tokens_per_pass": 48},
+        {"critic": "separate", "lam": 0.95},
+        {"algorithm": "dpo", "answers_per_prompt": 2},
+        {"algorithm": "rloo", "answers_per_prompt": 2, "score_clip": 0.0, "max_grad_norm": 0.0},
+    ],
+    ids=["passes", "critic", "dpo", "rloo"],
+)
+def test_a_policy_cut_among_two_processes_ends_where_a_whole_one_ends(tmp_path, models, settings):
+    alone, cut = (prepared(tmp_path / name, models, **settings) for name in ("alone", "cut"))
+    assert program.main([str(alone)]) == EXIT_DONE
+    done = by_two(cut, **FSDP)
+    assert done.returncode == EXIT_DONE, done.stderr[-3000:]
+    assert_same_run(alone, cut, Path(models["model"]))
+
+
+@pytest.mark.slow
+def test_a_cut_policy_stops_and_is_saved_whole_so_that_one_process_goes_on(tmp_path, models):
+    alone, cut = (prepared(tmp_path / name, models, updates=12) for name in ("alone", "cut"))
+    assert program.main([str(alone)]) == EXIT_DONE
+    launched = subprocess.Popen([*LAUNCH, str(cut)], env={**os.environ, **FSDP})
+    while not (cut / "metrics.jsonl").exists() or not lines(cut / "metrics.jsonl"):
+        assert launched.poll() is None
+        time.sleep(0.01)
+    launched.send_signal(signal.SIGTERM)
+    launched.wait()
+    assert RunDirectory(cut).newest_checkpoint() is not None
+    assert program.main([str(cut)]) == EXIT_DONE
+    assert_same_run(alone, cut, Path(models["model"]))
+
+
+@pytest.mark.slow
+def test_a_run_of_one_process_goes_on_with_its_policy_cut_among_two(tmp_path, models, monkeypatch):
+    alone, cut = (prepared(tmp_path / name, models) for name in ("alone", "cut"))
+    assert program.main([str(alone)]) == EXIT_DONE
+    report = RunDirectory.report
+
+    def stopping(self: RunDirectory, metrics: dict) -> None:
+        report(self, metrics)
+        if metrics["step"] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "report", stopping)
+        assert program.main([str(cut)]) == EXIT_STOPPED
+    done = by_two(cut, **FSDP)
+    assert done.returncode == EXIT_DONE, done.stderr[-3000:]
+    assert "Going on after update 2." in done.stdout
+    assert_same_run(alone, cut, Path(models["model"]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "sentence"),
+    [
+        ({}, {"ACCELERATE_USE_DEEPSPEED": "true"}, "DeepSpeed is not supported"),
+        ({}, {"ACCELERATE_USE_FSDP": "true"}, "launch two or more"),
+    ],
+)
+def test_a_launch_that_is_not_there_is_a_sentence(
+    tmp_path, models, monkeypatch, capsys, settings, environment, sentence
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert program.main([str(prepared(tmp_path / "run", models, **settings))]) == EXIT_FAILED
+    [only] = capsys.readouterr().err.strip().splitlines()
+    assert sentence in only
+
+
+@pytest.mark.parametrize(
+    ("settings", "generator", "sentence"),
+    [
+        ({"tuning": "lora"}, "transformers", "are few with tuning='lora'"),
+        ({}, "vllm", "can't take the weights of a policy that FSDP cut"),
+        ({"ema": 0.9}, "transformers", "ema is not there"),
+        ({"batch_size": 2, "minibatch_size": 1}, "transformers", "one of 4 processes without"),
+    ],
+)
+def test_what_does_not_go_with_a_cut_policy_is_a_sentence(
+    monkeypatch, settings, generator, sentence
+):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ValueError, match=sentence):
+        check_launch(PPOTraining(**{"tuning": "full", **settings}), generator, processes=4)
