@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.template import Context, Template
 
 
 @pytest.fixture
@@ -33,3 +34,12 @@ def test_modules_import_each_other_by_names_that_change_with_their_content(colle
                 waiting.append(target)
     written = {path.name for path in Path("static/js/work").glob("*.js")}
     assert seen == written | {"work.js"}
+
+
+def test_a_page_names_all_modules_before_they_are_found_out(collected):
+    page = Template("{% load modules %}{% module 'js/work.js' %}").render(Context())
+    *preloads, entry = re.findall(r'(?:href|src)="/static/js/([^"]+)"', page)
+    assert re.fullmatch(r"work\.[0-9a-f]{12}\.js", entry)
+    named = {re.sub(r"\.[0-9a-f]{12}", "", name) for name in preloads}
+    assert named == {f"work/{path.name}" for path in Path("static/js/work").glob("*.js")}
+    assert all((collected / "js" / name).is_file() for name in preloads)
