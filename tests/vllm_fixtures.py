@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -38,17 +39,22 @@ def vllm_engine(real_model: Path):  # type: ignore[no-untyped-def]  # importing 
 @pytest.fixture(scope="session")
 def vllm_server(real_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of vLLM's own OpenAI server, offering the real model as smollm2-v0."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("vllm") / "server.log"
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
-    command += ["--model", str(real_model), "--served-model-name", SERVED_AS]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    command += ["--enforce-eager", "--dtype", "bfloat16", "--max-model-len", "512"]
-    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    options = ["--served-model-name", SERVED_AS, "--dtype", "bfloat16", "--max-model-len", "512"]
+    with serving(real_model, free_port(), log, *options) as url:
+        yield url
+
+
+@contextmanager
+def serving(model: Path, port: int, log: Path, *options: str, **environment: str) -> Iterator[str]:
+    """The base URL of a vLLM server that answers as long as the block lasts."""
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--enforce-eager", *options]
+    given = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", **environment}
     with log.open("wb") as output:
-        server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        server = subprocess.Popen(
+            command, env={**os.environ, **given}, stdout=output, stderr=output
+        )
     try:
         url = f"http://127.0.0.1:{port}/v1"
         wait_until_it_answers(server, url, log)
@@ -56,6 +62,13 @@ def vllm_server(real_model: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     finally:
         server.terminate()
         server.wait(timeout=30)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def wait_until_it_answers(server: subprocess.Popen, url: str, log: Path) -> None:

@@ -64,7 +64,17 @@ class Guard:
     implementations apart. Later ones may not differ much more.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, max_tokens: int, last: int | None = None
+    ) -> None:
+        """Choose the texts.
+
+        Args:
+            tokenizer: of the policy.
+            max_tokens: longest text that the engine takes.
+            last: so many tokens at the end of each text are compared; None for all of them.
+        """
+        self.last = last
         # An engine insists on adding one token, for which room is left.
         self.sequences = [
             (encode(tokenizer, messages) + tokenizer.encode(answer, add_special_tokens=False))[
@@ -77,12 +87,13 @@ class Guard:
 
     def expect(self, policy: Trained) -> None:
         """Let the engine be compared with the policy as it is now."""
-        self._expected = _flat(policy.sequence_logprobs(self.sequences))
+        self._expected = self._compared(policy.sequence_logprobs(self.sequences))
 
     def difference(self, engine: Logprobs) -> float:
         """Mean absolute difference of log-probabilities on the fixed texts, in nats a token."""
         assert self._expected is not None
-        return (self._expected - _flat(engine(self.sequences))).abs().mean().item()
+        told = self._compared(engine(self.sequences))
+        return (self._expected - told).abs().mean().item()
 
     def check(self, engine: Logprobs) -> float:
         """Compare the engine with what is expected; returns the mean difference in nats.
@@ -105,6 +116,6 @@ class Guard:
             self._usual_difference = difference
         return difference
 
-
-def _flat(rows: Sequence[Sequence[float]]) -> Tensor:
-    return torch.tensor([value for row in rows for value in row])
+    def _compared(self, rows: Sequence[Sequence[float]]) -> Tensor:
+        """What is compared of the log-probabilities of the texts, one after the other."""
+        return torch.tensor([value for row in rows for value in row[-(self.last or 0) :]])

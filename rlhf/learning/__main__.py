@@ -80,7 +80,8 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
         say(f"{len(prompts.train)} prompts to train on, {len(prompts.test)} to test on.")
 
         policy = policy_for(start, config)
-        generator = generator_for(start, config, policy, tokenizer, prompts)
+        handed = directory.path / "adapters" / str(crew.rank)
+        generator = generator_for(start, config, policy, tokenizer, prompts, handed)
         if sharding.is_wanted():
             sharding.shard(policy)
         learner = Learner(config, policy, crew)

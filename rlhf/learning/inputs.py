@@ -30,14 +30,27 @@ class Start:
     model: Path  # folder of the parent policy
     reward_model: Path  # folder of the scorer's artifact
     mode: Mode = "default"  # the settings that hold where config.json names none
-    generator: Literal["vllm", "transformers"] = "vllm"
+    generator: Literal["vllm", "server", "transformers"] = "vllm"  # vllm: inside this process
+    server: str = ""  # addresses of vLLM servers, with commas, where they are the generator
+    server_patience: float = 600.0  # seconds in which a server that went away may come back
     top_p: float = 1.0  # probability mass of the tokens that may be drawn; PPO needs all of it
     test_samples: int = 4  # answers per test prompt before and after; more make the gain surer
     memory_gib: float = 0.0  # that the run may take; 0 whatever is free when it begins
 
     def __post_init__(self) -> None:
-        if self.generator not in ("vllm", "transformers"):
-            raise ValueError(f"generator={self.generator!r} must be 'vllm' or 'transformers'.")
+        if self.generator not in ("vllm", "server", "transformers"):
+            raise ValueError(
+                f"generator={self.generator!r} must be 'vllm', 'server' or 'transformers'."
+            )
+        if (self.generator == "server") != bool(self.servers):
+            raise ValueError(
+                f"generator={self.generator!r} and server={self.server!r} do not go together: "
+                "server holds the addresses of vLLM servers where generator is 'server'."
+            )
+        if not all(url.startswith(("http://", "https://")) for url in self.servers):
+            raise ValueError(f"server={self.server!r} must be addresses like http://host:8000/v1.")
+        if not self.server_patience >= 0:
+            raise ValueError(f"server_patience={self.server_patience} must not be negative.")
         if self.mode not in MODES:
             raise ValueError(f"mode={self.mode!r} must be one of {', '.join(MODES)}.")
         if self.top_p != 1:
@@ -49,6 +62,11 @@ class Start:
             raise ValueError(f"memory_gib={self.memory_gib} must not be negative.")
         if self.test_samples < 1:
             raise ValueError(f"test_samples={self.test_samples} must be at least 1.")
+
+    @property
+    def servers(self) -> list[str]:
+        """The addresses of the servers that answer."""
+        return [url.strip() for url in self.server.split(",") if url.strip()]
 
 
 @dataclass(frozen=True)
@@ -82,9 +100,15 @@ def settings(config: dict[str, Any]) -> tuple[Start, PPOTraining]:
     paths = {name: Path(config[name]) for name in ("model", "reward_model")}
     try:
         start = Start(**mine | paths)
-        return start, PPOTraining(**MODES[start.mode] | algorithm)
+        ppo = PPOTraining(**MODES[start.mode] | algorithm)
     except TypeError as error:
         raise ValueError(f"config.json has a setting of a wrong type: {error}.") from error
+    if start.generator == "server" and ppo.tuning != "lora":
+        raise ValueError(
+            f"tuning={ppo.tuning!r} can't be handed to a vLLM server, which takes adapters only; "
+            "set tuning to 'lora', or generator to 'vllm'."
+        )
+    return start, ppo
 
 
 def read_prompts(
@@ -210,11 +234,19 @@ def generator_for(
     policy: Policy,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Prompts,
+    folder: Path,
 ) -> PolicyGenerator:
     """The engine that samples.
 
+    Args:
+        start, config, policy, tokenizer, prompts: of the run.
+        folder: in which this process may hand adapters to servers.
+
     Raises:
-        ValueError: the engine has no weights of its own but is to sample while they are trained.
+        ValueError: the engine has no weights of its own but is to sample while they are trained,
+            or a server can't follow the policy.
+        ServerDown: a server does not answer.
+        WeightsDiffer: a server has another model.
     """
     if start.generator == "transformers":
         from rlhf.generation.local import TransformersGenerator
@@ -224,9 +256,23 @@ def generator_for(
                 "one_step_stale needs an engine with weights of its own; set generator to vllm."
             )
         return TransformersGenerator(policy.causal_lm, tokenizer)
+    longest = max(prompts.longest + config.max_response_tokens, 128)
+    if start.generator == "server":
+        from rlhf.generation.followers import Followers
+
+        followers = Followers(
+            start.servers,
+            start.model,
+            longest,
+            folder,
+            api_key=os.environ.get("VLLM_API_KEY", ""),
+            patience=start.server_patience,
+        )
+        followers.sync(policy)  # the first answers are the parent's
+        return followers
     from rlhf.generation.engine import VllmEngine  # importing vLLM takes seconds
 
-    return VllmEngine(start.model, max(prompts.longest + config.max_response_tokens, 128))
+    return VllmEngine(start.model, longest)
 
 
 def reminder_for(

@@ -174,6 +174,14 @@ REFUSALS = [
     ({"batch_size": "many"}, None, "wrong type"),
     ({"top_p": 0.9}, None, "top_p=0.9 must be 1: PPO compares probabilities of the whole"),
     ({"memory_gib": -1.0}, None, "must not be negative"),
+    ({"generator": "server"}, None, "server holds the addresses of vLLM servers"),
+    ({"server": "http://localhost:8000/v1"}, None, "do not go together"),
+    ({"generator": "server", "server": "localhost:8000"}, None, "addresses like http://"),
+    (
+        {"generator": "server", "server": "http://localhost:8000/v1", "tuning": "full"},
+        None,
+        "takes adapters only",
+    ),
     ({}, [], "no prompt to train on"),
     ({}, [row for row in ROWS if row["split"] == "train"], "fewer than 2 prompts to test on"),
     (
