@@ -38,7 +38,6 @@ CLAIMS = 25  # whose median is told
 FIRST_LOADS = 5  # whose median is told; each with an empty cache
 BETWEEN_SWAPS = 1200  # milliseconds: faster than anybody reads, slow enough to read ahead
 FIELD = re.compile(r'name="(client_key|csrfmiddlewaretoken)"[^>]*value="([^"]+)"')
-REFUSAL = re.compile(r'data-state="refused".*?role="alert">(.*?)<', re.DOTALL)
 ACTION = re.compile(r'<form class="pair"[^>]*action="([^"]+)"', re.DOTALL)
 
 # Keys and triggers rest meanwhile: the rows are right by construction, and filling takes seconds.
@@ -453,17 +452,18 @@ async def work(
 
 
 async def label(page: str, cookie: str, think: float, until: float, times: list[float]) -> None:
-    """One labeler without JavaScript: an answer is sent, and the next page follows by redirection.
+    """One labeler: the two requests that the page makes where it holds no pair ahead.
 
-    A browser with JavaScript shows pairs read ahead and waits for neither, so its user waits less.
+    The answer goes as JSON, then the part of the page with the next pair comes. A browser shows
+    pairs read ahead and waits for neither, so its user waits less.
     """
     chance = random.Random(cookie)
-    options: dict[str, Any] = {"cookies": {"sessionid": cookie}, "follow_redirects": True}
+    options: dict[str, Any] = {"cookies": {"sessionid": cookie}}
     async with httpx.AsyncClient(timeout=60, **options) as client:
         await asyncio.sleep(chance.uniform(0, think))  # people do not start together
         html = (await client.get(page)).raise_for_status().text
         token = dict(FIELD.findall(html))["csrfmiddlewaretoken"]
-        headers = {"X-CSRFToken": token, "Referer": page}
+        headers = {"X-CSRFToken": token, "Referer": page, "Accept": "application/json"}
         while (form := ACTION.search(html)) is not None:
             await asyncio.sleep(chance.uniform(0.5, 1.5) * think)
             if time.perf_counter() > until:
@@ -472,10 +472,11 @@ async def label(page: str, cookie: str, think: float, until: float, times: list[
             started = time.perf_counter()
             address = httpx.URL(page).join(unescape(form[1]))
             answer = await client.post(address, data=data, headers=headers)
+            if not answer.is_success:
+                raise RuntimeError(f"{address} was refused: {answer.text[:500]}")
+            part = await client.get(page, headers={"HX-Request": "true"})
             times.append(time.perf_counter() - started)
-            html = answer.raise_for_status().text
-            if refused := REFUSAL.search(html):
-                raise RuntimeError(f"{address} was refused: {unescape(refused[1])}")
+            html = part.raise_for_status().text
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def claim_ahead(
 
 def take_turns(labeler: User) -> None:
     """One labeler's requests queue up, else two tabs opened at once would take too much."""
-    User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
+    User.objects.select_for_update(no_key=True).values_list("pk").get(pk=labeler.pk)
 
 
 def _take(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django import template
 from django.contrib.staticfiles import finders
-from django.templatetags.static import static
+from django.core.files.storage import Storage, storages
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -22,10 +22,17 @@ def module(entry: str) -> SafeString:
 
     Without this a browser learns of an import only when it has read whatever imports it.
     """
+    return _named(entry, storages["staticfiles"])
+
+
+@cache
+def _named(entry: str, storage: Storage) -> SafeString:
     preloads = format_html_join(
-        "", '<link rel="modulepreload" href="{}">', ((static(name),) for name in imported_by(entry))
+        "",
+        '<link rel="modulepreload" href="{}">',
+        ((storage.url(name),) for name in imported_by(entry)),
     )
-    return format_html('{}<script type="module" src="{}"></script>', preloads, static(entry))
+    return format_html('{}<script type="module" src="{}"></script>', preloads, storage.url(entry))
 
 
 @cache
