@@ -1,7 +1,7 @@
 """How fast labelers get their next pair, on a real server with a full database.
 
 Starts PostgreSQL and gunicorn as the product does, in a folder of their own; fills the database
-by SQL; then lets labelers work over HTTP, first at a person's pace, then without a pause. Client,
+by SQL; then lets labelers work over HTTP, first without a pause, then at a person's pace. Client,
 server and database share this machine, so its figures are lower bounds.
 """
 
@@ -34,6 +34,7 @@ from config.run import free_port
 ROOT = Path(__file__).resolve().parent.parent
 OVERLAP = 3
 PERSON = 30.0  # seconds a person thinks about one pair
+HURRY = 15.0  # seconds in which everybody answers without thinking
 CLAIMS = 25  # whose median is told
 FIRST_LOADS = 5  # whose median is told; each with an empty cache
 BETWEEN_SWAPS = 1200  # milliseconds: faster than anybody reads, slow enough to read ahead
@@ -108,8 +109,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--done", type=float, default=0.5, help="share answered before")
     parser.add_argument("--labelers", type=int, default=50)
-    parser.add_argument("--pace", type=float, default=10, help="times a person's, who takes 30 s")
-    parser.add_argument("--seconds", type=float, default=20, help="of each measurement over HTTP")
+    parser.add_argument("--pace", type=float, default=1, help="times a person's, who takes 30 s")
+    parser.add_argument("--seconds", type=float, default=60, help="of answering at that pace")
     parser.add_argument("--swaps", type=int, default=30, help="answers given in Chromium")
     parser.add_argument("--situations", nargs="+", choices=SITUATIONS, help="claims: only these")
     parser.add_argument("--claims-only", action="store_true", help="without HTTP")
@@ -368,10 +369,10 @@ def over_http(asked: argparse.Namespace, pairs: int) -> dict[str, Any]:
     with web() as url:
         page = f"{url}/label/{campaign.pk}/"
         weight = page_weight(page, of_browser)
+        # First without a pause: afterwards every thread has its connection, as on a working day.
+        hurried, seconds = asyncio.run(work(page, cookies, 0.0, HURRY))
         screen = on_screen(page, of_browser, asked.swaps, stored) if asked.swaps else {}
-        think = PERSON / asked.pace
-        paced, _ = asyncio.run(work(page, cookies, think, asked.seconds))
-        hurried, seconds = asyncio.run(work(page, cookies, 0.0, asked.seconds))
+        paced, _ = asyncio.run(work(page, cookies, PERSON / asked.pace, asked.seconds))
     given = len(paced) + len(hurried) + asked.swaps
     assert stored() == given, f"{given} answers were given, {stored()} are stored"
     connection.close()
@@ -379,7 +380,7 @@ def over_http(asked: argparse.Namespace, pairs: int) -> dict[str, Any]:
         "pairs": pairs,
         "done": asked.done,
         "labelers": asked.labelers,
-        "think s": think,
+        "think s": PERSON / asked.pace,
         "answers": len(paced),
         "p50 ms": round(1000 * statistics.median(paced)),
         "p95 ms": round(1000 * statistics.quantiles(paced, n=20)[-1]),
@@ -409,6 +410,7 @@ def on_screen(page: str, cookie: str, count: int, stored: Callable[[], int]) -> 
 
     from tests.pages.chromium import ARGUMENTS, executable
 
+    before = stored()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
         everywhere = page[: page.index("/label/")]
@@ -427,7 +429,7 @@ def on_screen(page: str, cookie: str, count: int, stored: Callable[[], int]) -> 
             tab.keyboard.press("Enter")
             tab.wait_for_function(f"swaps.length > {number}")
         swaps = tab.evaluate("swaps")
-        while stored() < count:
+        while stored() < before + count:
             tab.wait_for_timeout(50)
         browser.close()
     painted = [swap["painted"] - swap["pressed"] for swap in swaps]
