@@ -219,10 +219,12 @@ def edit(request: SignedIn, judgment: Judgment) -> HttpResponse:
 
 def explanation(request: SignedIn, judgment: Judgment) -> str:
     """After a question of the test: whether it was right, and why. Other checks stay silent."""
+    if judgment.purpose != Assignment.Purpose.GOLD:
+        return ""
     gold = GoldQuestion.objects.filter(
         comparison=judgment.comparison_id, kind=GoldQuestion.Kind.TEST
     ).first()
-    if gold is None or judgment.purpose != Assignment.Purpose.GOLD:
+    if gold is None:
         return ""
     assert judgment.assignment is not None
     left = (gold.right == GoldQuestion.Right.FIRST) == judgment.assignment.first_on_left
