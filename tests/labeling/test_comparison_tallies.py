@@ -214,3 +214,13 @@ def test_two_who_judge_the_same_pair_at_once_judge_it_once(campaign, fill):
     assert_right(campaign)
     assert (progress(campaign).complete, judged_comparisons(campaign, ["person"])) == (8, 8)
     assert CampaignTally.objects.filter(campaign=campaign, judged__gt=0).count() <= 4
+
+
+def test_a_slot_that_is_taken_away_is_counted_no_more(campaign, fill, alice):
+    Campaign.objects.filter(pk=campaign.pk).update(overlap=2)
+    campaign.refresh_from_db()
+    fill(campaign, 3)
+    answered = judge(alice, campaign).comparison
+    Assignment.objects.filter(comparison=answered, answered_at__isnull=True).delete()
+    assert_right(campaign)
+    assert (progress(campaign).complete, progress(campaign).wanted) == (1, 5)
