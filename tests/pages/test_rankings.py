@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from labeling.models import Judgment, Ranking, Skip
 from tests.cast import group
 from tests.pages.axe import violations
+from tests.pages.drafts import wait_until_saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -164,7 +165,7 @@ def test_an_order_is_back_after_a_reload(open_ranking, alice):
     page.keyboard.press("b")
     page.keyboard.press("t")
     assert order(page) == "D1 A2 B2 C3"
-    page.wait_for_timeout(400)  # a pause is when it is saved
+    wait_until_saved(page)
     page.reload()
     expect(page.locator(".ranking.placed")).to_be_visible()
     assert order(page) == "D1 A2 B2 C3"

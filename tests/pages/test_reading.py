@@ -3,11 +3,12 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from labeling.models import Assignment, Judgment
 from labeling.services.comparisons import create_comparisons
 from tests.cast import ask, judge, pair
+from tests.pages.drafts import drafts, wait_until_saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -21,7 +22,7 @@ def test_a_draft_is_back_after_a_crash_and_gone_once_it_is_an_answer(
     page.keyboard.press("r")
     page.keyboard.type("half a thought")
     page.get_by_label("unsafe").check()
-    page.wait_for_timeout(400)  # a pause in typing is when it is saved
+    wait_until_saved(page)
     again = context.new_page()
     again.goto(page.url)
     page.close()
@@ -37,23 +38,11 @@ def test_a_draft_is_back_after_a_crash_and_gone_once_it_is_an_answer(
     assert Judgment.objects.get().rationale == "half a thought"
 
 
-def drafts(page: Page) -> int:
-    return page.evaluate(
-        """() => new Promise((resolve) => {
-            const request = indexedDB.open("accord");
-            request.onsuccess = () => {
-                const count = request.result.transaction("drafts").objectStore("drafts").count();
-                count.onsuccess = () => { request.result.close(); resolve(count.result); };
-            };
-        })"""
-    )
-
-
 def test_signing_out_takes_drafts_from_the_machine(open_work, alice, campaign, fill):
     fill(campaign, 3)
     page = open_work(alice, campaign)
     page.keyboard.press("6")
-    page.wait_for_timeout(400)
+    wait_until_saved(page)
     assert drafts(page) == 1
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Username")).to_be_visible()

@@ -62,6 +62,6 @@ def test_a_group_is_put_in_order_by_keys(open_review, ranked, policy, alice, bob
     page.keyboard.press("1")
     expect(page.locator(".ranking.placed")).to_be_visible()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("rowheader", name="C > A > B")).to_be_visible()
+    expect(page.get_by_role("row", name="C > A > B you, in review")).to_be_visible()
     assert violations(page) == []
     assert Ranking.objects.filter(judgment__purpose="review").count() == 1
