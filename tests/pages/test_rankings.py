@@ -92,6 +92,27 @@ def test_a_tie_is_left_upwards_downwards_and_by_its_own_key(open_ranking, alice)
     expect(page.locator("[data-announce]")).to_have_text("Response B: place 4 of 4")
 
 
+# The page takes keys before the browser has opened its store, which a busy machine makes long.
+SLOW_STORE = """
+    Object.defineProperty(IDBOpenDBRequest.prototype, "onsuccess", {
+        set(done) { this.addEventListener("success", (event) => setTimeout(done, 700, event)); },
+    });
+"""
+
+
+def test_a_card_moved_before_the_page_is_complete_keeps_its_place_and_the_keys(
+    open_ranking, alice, page
+):
+    page.add_init_script(SLOW_STORE)
+    open_ranking(alice)
+    page.keyboard.press("b")
+    page.keyboard.press("t")
+    expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", "0")
+    assert order(page) == "A1 B1 C2 D3"
+    page.keyboard.press("t")
+    assert order(page) == "A1 B2 C3 D4"
+
+
 def test_an_order_in_which_nothing_was_moved_counts_only_when_sent_twice(open_ranking, alice):
     page = open_ranking(alice)
     before = page.locator("form.pair").get_attribute("action")

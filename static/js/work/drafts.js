@@ -13,6 +13,7 @@ const OWN = ["csrfmiddlewaretoken", "client_key", "seconds"]; // of the page, no
 
 let pause = null;
 let changed = null; // the form whose changes are not saved yet
+const touched = new WeakSet(); // forms changed since they came; what they say is newer than a draft
 
 function save() {
   clearTimeout(pause);
@@ -28,6 +29,7 @@ function save() {
 document.addEventListener("input", ({ target }) => {
   if (!target.form || target.form !== pairs.form()) return;
   changed = target.form;
+  touched.add(changed);
   clearTimeout(pause);
   pause = setTimeout(save, PAUSE);
 });
@@ -44,7 +46,7 @@ export function stop() {
 async function restore() {
   const form = pairs.form();
   const draft = form && (await store.get("drafts", form.dataset.assignment));
-  if (!draft || draft.labeler !== labeler || changed || form !== pairs.form()) return;
+  if (!draft || draft.labeler !== labeler || touched.has(form) || form !== pairs.form()) return;
   let details = false;
   for (const input of form.elements) {
     if (!input.name || OWN.includes(input.name)) continue;

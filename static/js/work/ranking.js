@@ -78,18 +78,23 @@ export function tie(card, other) {
 }
 
 function settle(order, moved) {
-  const focus = document.activeElement;
   for (const [index, level] of order.entries()) {
     for (const card of level) select(card).value = index + 1;
   }
-  list().append(...order.flat());
-  if (focus !== document.activeElement) focus.focus({ preventScroll: true });
+  lineUp(order.flat());
   note().hidden = true;
   show();
   if (!moved) return;
   moved.scrollIntoView({ block: "nearest" });
   select(moved).dispatchEvent(new Event("input", { bubbles: true })); // a draft
   say(moved);
+}
+
+/** Bring the cards into an order. One that is moved loses the focus, so it is given back. */
+function lineUp(ordered) {
+  const focus = document.activeElement;
+  list().append(...ordered);
+  if (focus !== document.activeElement) focus.focus({ preventScroll: true });
 }
 
 /** What the cards' looks tell, beside their order. */
@@ -150,7 +155,7 @@ function arrange() {
   if (!list()) return;
   for (const part of list().querySelectorAll("[data-script-only]")) part.hidden = false;
   if (cards().some(place)) {
-    list().append(...cards().sort((a, b) => (place(a) || 99) - (place(b) || 99)));
+    lineUp(cards().sort((a, b) => (place(a) || 99) - (place(b) || 99)));
   }
   show();
 }
