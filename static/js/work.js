@@ -43,9 +43,15 @@ function inWords(form) {
   return [...parts].map((part) => part.textContent.trim()).join(" ");
 }
 
+let today = ""; // in words, as the server said it last
+const count = () => {
+  const shown = pairs.form()?.querySelector(".today");
+  if (shown && today) shown.textContent = today;
+};
+
 outbox.on("stored", ({ detail }) => {
-  const today = pairs.form()?.querySelector(".today");
-  if (today && detail.today) today.textContent = detail.today;
+  today = detail.today || today;
+  count();
   // Rendered by our own template; only answers to a test are explained.
   const place = document.querySelector("[data-explained]");
   place.innerHTML = detail.explained;
@@ -53,6 +59,7 @@ outbox.on("stored", ({ detail }) => {
 });
 
 pair.on(attention.restart);
+pair.on(count); // it may have been read ahead before the last answer was stored
 
 await outbox.load;
 await pairs.restore();

@@ -127,6 +127,26 @@ def test_a_list_of_pairs_that_comes_late_brings_no_answered_pair_back(
     assert Judgment.objects.count() == 3
 
 
+def test_a_pair_read_ahead_before_an_answer_is_stored_counts_it_all_the_same(
+    open_work, alice, campaign, fill
+):
+    fill(campaign, 12)
+    page = open_work(alice, campaign, ahead=10)
+    for stored in ("1 judged today", "2 judged today"):
+        before = page.locator("form.pair").get_attribute("action")
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        next_pair(page, before)
+        expect(page.locator(".today")).to_have_text(stored)
+    answers: list[Route] = []
+    page.route("**/label/answers/*/", lambda route: answers.append(route))
+    before = page.locator("form.pair").get_attribute("action")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    next_pair(page, before)  # rendered while nothing was stored
+    expect(page.locator(".today")).to_have_text("2 judged today")
+
+
 def test_two_tabs_show_the_same_pair_and_the_second_answer_is_refused(
     open_work, alice, campaign, fill, context
 ):
