@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from labeling.admin.base import ReadOnlyAdmin
+from labeling.admin.changing import ReadOnlyAdmin
 from rewardmodel.models import (
     Appointment,
     RewardModel,

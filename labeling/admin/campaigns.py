@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from labeling.admin.base import Audited, ReadOnlyAdmin
+from labeling.admin.changing import Audited, ReadOnlyAdmin
 from labeling.models import (
     Campaign,
     CampaignPolicy,

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from labeling.admin.base import ReadOnlyAdmin
+from labeling.admin.changing import ReadOnlyAdmin
 from labeling.models import (
     DemonstrationImport,
     DemonstrationSnapshot,

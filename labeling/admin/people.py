@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
-from labeling.admin.base import Audited, ReadOnlyAdmin
+from labeling.admin.changing import Audited, ReadOnlyAdmin
 from labeling.models import (
     ApiToken,
     AuditEvent,
