@@ -104,8 +104,16 @@ urlpatterns = [
     path("campaigns/<int:pk>/prompts/", prompts.index, name="prompts"),
     path("campaigns/<int:pk>/prompts/live/", prompts.live, name="prompts_live"),
     path("campaigns/<int:pk>/prompts/upload/", prompts.upload, name="prompts_upload"),
-    path("campaigns/<int:pk>/prompts/leave-out/", prompts.leave, name="prompts_leave_out"),
-    path("campaigns/<int:pk>/prompts/take-back/", prompts.restore, name="prompts_take_back"),
+    path(
+        "campaigns/<int:pk>/prompts/leave-out/",
+        prompts.leave_out_near_duplicates,
+        name="prompts_leave_out",
+    ),
+    path(
+        "campaigns/<int:pk>/prompts/take-back/",
+        prompts.take_back_near_duplicates,
+        name="prompts_take_back",
+    ),
     path("prompt-files/<int:pk>/stop/", prompts.end, name="prompts_stop"),
     path("campaigns/<int:pk>/export/", transfers.export, name="export"),
     path("campaigns/<int:pk>/import/", transfers.import_file, name="import"),

@@ -78,3 +78,8 @@ class BackgroundWork(models.Model):
         for name, value in {**values, "finished_at": now}.items():
             setattr(self, name, value)
         self.save(update_fields=[*values, "finished_at"])
+
+
+def is_under_way(work: BackgroundWork | None) -> bool:
+    """Whether it was asked for and has not ended."""
+    return work is not None and work.under_way

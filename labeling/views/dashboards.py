@@ -18,6 +18,7 @@ from labeling.access import campaign_for
 from labeling.dashboards import agreement, cost, labelers, policies, progress, prompts
 from labeling.dashboards.sections import Section, csv_lines
 from labeling.models import Campaign, Judgment, Membership, Report
+from labeling.models.background import is_under_way
 from labeling.requests import SignedIn, live_part
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.services.reports import request_report
@@ -139,7 +140,7 @@ def live(request: SignedIn, pk: int, name: str) -> HttpResponse:
     """How a report that was asked for goes on; once it has ended, the whole page."""
     campaign, page, judges = _asked(request, pk, name)
     context = _standing(campaign, page, judges)
-    under_way = context["wanted"] is not None and context["wanted"].under_way
+    under_way = is_under_way(context["wanted"])
     return live_part(request, "labeling/dashboard.html#state", context, under_way=under_way)
 
 

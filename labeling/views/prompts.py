@@ -16,6 +16,7 @@ from labeling.access import campaign_for, prompt_file_for
 from labeling.dashboards.prompts import warnings
 from labeling.forms import PromptFileForm
 from labeling.models import Campaign, Judgment, Membership, Report
+from labeling.models.background import is_under_way
 from labeling.requests import SignedIn, told
 from labeling.selectors.prompts import spare_prompts
 from labeling.selectors.reports import latest_report, newest_request
@@ -71,7 +72,7 @@ def end(request: SignedIn, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def leave(request: SignedIn, pk: int) -> HttpResponse:
+def leave_out_near_duplicates(request: SignedIn, pk: int) -> HttpResponse:
     """Leave near-duplicates out."""
     campaign = campaign_for(request.user, pk, MANAGER)
     with told(request):
@@ -83,7 +84,7 @@ def leave(request: SignedIn, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def restore(request: SignedIn, pk: int) -> HttpResponse:
+def take_back_near_duplicates(request: SignedIn, pk: int) -> HttpResponse:
     """Ask again what was left out."""
     campaign = campaign_for(request.user, pk, MANAGER)
     count = take_back(campaign=campaign, by=request.user)
@@ -103,11 +104,10 @@ def _standing(campaign: Campaign) -> dict[str, Any]:
         "files": files,
         "prompts": count,
         "report": report,
-        "checking": wanted is not None and wanted.under_way,
+        "checking": is_under_way(wanted),
         "outdated": report is not None and report.figures["prompts"] != count,
         "spare": spare_prompts(campaign),
         "left_out": campaign.left_out.count(),
         "warnings": warnings(report.figures) if report else [],
-        "reading": any(file.under_way for file in files)
-        or (wanted is not None and wanted.under_way),
+        "reading": any(file.under_way for file in files) or is_under_way(wanted),
     }

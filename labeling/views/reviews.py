@@ -16,6 +16,7 @@ from labeling import errors
 from labeling.access import campaign_for, review_item_for
 from labeling.forms import LETTERS, answer_form, order_in_words
 from labeling.models import Assignment, Campaign, Judgment, Membership, Report, ReviewItem
+from labeling.models.background import is_under_way
 from labeling.requests import SignedIn, live_part, told
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.selectors.reviews import counts_by_reason, other_answers, waiting
@@ -60,7 +61,7 @@ def search(request: SignedIn, pk: int) -> HttpResponse:
 def live(request: SignedIn, pk: int) -> HttpResponse:
     """How the search goes on; once it has ended, the whole page."""
     context = _standing(campaign_for(request.user, pk, REVIEWER))
-    under_way = context["wanted"] is not None and context["wanted"].under_way
+    under_way = is_under_way(context["wanted"])
     return live_part(request, "labeling/reviews.html#state", context, under_way=under_way)
 
 

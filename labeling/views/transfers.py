@@ -17,6 +17,7 @@ from labeling import errors
 from labeling.access import campaign_for
 from labeling.forms import ExportForm, ImportForm, SnapshotForm
 from labeling.models import Membership, Snapshot, SnapshotOrder
+from labeling.models.background import is_under_way
 from labeling.requests import SignedIn, live_part, told
 from labeling.selectors.snapshot_orders import last_order
 from labeling.services.annotated_imports import import_judgments
@@ -61,7 +62,7 @@ def snapshot_state(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     order = last_order(campaign)
     context = {"campaign": campaign, "order": order}
-    under_way = order is not None and order.under_way
+    under_way = is_under_way(order)
     return live_part(request, "labeling/campaign.html#order", context, under_way=under_way)
 
 
