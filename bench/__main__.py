@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Reward models are measured for quality too, on a file of one's own: bench/reward.py.
+# On a file of one's own besides: reward (quality, and speed beside TRL), reward_folds, frontier.
 ALL = [["labeling"], ["ppo"], ["labels"], ["rollout"]]
 
 

@@ -183,42 +183,51 @@ def crossed(
     rows: list[dict[str, Any]], asked: argparse.Namespace, chosen: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Train on all folds but one, for each; a frozen trunk reads a pair once for all folds."""
-    import torch
     from transformers import AutoTokenizer
 
     from rewardmodel.learning.conversations import Chat
     from rewardmodel.learning.evaluation import figures
-    from rewardmodel.learning.learner import Learner
-    from rewardmodel.learning.model import RewardModel, load_trunk
     from rewardmodel.learning.pairs import Pair, fit
     from rewardmodel.learning.settings import RewardTraining
-    from rewardmodel.learning.training import score, train
 
     config = RewardTraining(**{"precision": asked.precision, "evaluate_every": 0, **chosen})
     chat = Chat(AutoTokenizer.from_pretrained(asked.model))
     fold_of = {row["id"]: int(place(row) * asked.folds) for row in rows}
     pairs = [Pair(**row, split="train") for row in rows]
     examples = fit(pairs, chat, config.max_length).examples
-    kept: dict[int, torch.Tensor] = {}
+    kept: dict[int, Any] = {}
     table = []
     for fold in range(asked.folds):
         learned = [e for e in examples if fold_of[e.pair.id] != fold]
         held_out = [e for e in examples if fold_of[e.pair.id] == fold]
         started = time.perf_counter()
-        torch.manual_seed(config.seed)
-        trunk = load_trunk(asked.model, config.trunk_share)
-        learner = Learner(
-            config, RewardModel(trunk, chat.padding, heads=len(config.head_names)), learned
-        )
-        learner.kept = kept if learner.kept is not None else None
-        for _ in train(config, learner, learned, []):
-            pass
-        scores = score(learner, held_out, config).numpy()
+        scores = learned_scores(asked.model, chat, config, learned, held_out, kept)
         found = figures(scores, [e.pair for e in learned], [e.pair for e in held_out])
         seconds = time.perf_counter() - started
         told = {column: found[name] for column, name in COLUMNS.items()}
         table.append({"fold": fold, **told, "seconds": seconds})
     return table
+
+
+def learned_scores(
+    model: Path, chat: Any, config: Any, learned: list[Any], held_out: list[Any], kept: dict
+) -> Any:
+    """Train on some pairs and score others, (n, 2); `kept` holds what a frozen trunk has read."""
+    import torch
+
+    from rewardmodel.learning.learner import Learner
+    from rewardmodel.learning.model import RewardModel, load_trunk
+    from rewardmodel.learning.training import score, train
+
+    torch.manual_seed(config.seed)
+    trunk = load_trunk(model, config.trunk_share)
+    learner = Learner(
+        config, RewardModel(trunk, chat.padding, heads=len(config.head_names)), learned
+    )
+    learner.kept = kept if learner.kept is not None else None
+    for _ in train(config, learner, learned, []):
+        pass
+    return score(learner, held_out, config).numpy()
 
 
 def pooled(folds: list[dict[str, Any]]) -> dict[str, Any]:

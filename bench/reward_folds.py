@@ -19,17 +19,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoTokenizer
 
 from bench import beside_trl, reward
 from labeling.statistics.shares import PairedDifference, paired_difference, share
 from rewardmodel.learning.conversations import Chat
-from rewardmodel.learning.learner import Learner
-from rewardmodel.learning.model import RewardModel, load_trunk
 from rewardmodel.learning.pairs import Example, Pair, fit
 from rewardmodel.learning.settings import RewardTraining
-from rewardmodel.learning.training import score, train
 
 OURS, TRL = "Accord", "TRL"
 
@@ -58,6 +54,7 @@ def main() -> None:
     pairs = [Pair(**row, split="train") for row in rows.values()]
     examples = fit(pairs, chat, config.max_length).examples
     fold_of = {name: int(reward.place(row) * asked.folds) for name, row in rows.items()}
+    kept: dict[int, Any] = {}
     for fold in range(asked.folds) if asked.only is None else asked.only:
         file = asked.into / f"fold-{fold}.json"
         if file.exists():
@@ -66,7 +63,7 @@ def main() -> None:
         random.Random(fold).shuffle(learned)
         learned = learned[: asked.pairs]
         held_out = [each for each in examples if fold_of[each.pair.id] == fold]
-        found = one_fold(asked, chat, config, learned, held_out)
+        found = one_fold(asked, chat, config, learned, held_out, kept)
         file.write_text(json.dumps({"fold": fold, **found}) + "\n")
     show([json.loads(file.read_text()) for file in sorted(asked.into.glob("fold-*.json"))])
 
@@ -77,10 +74,11 @@ def one_fold(
     config: RewardTraining,
     learned: list[Example],
     held_out: list[Example],
+    kept: dict[int, Any],
 ) -> dict[str, Any]:
     """Leads of the chosen response, for each pair of the fold, by both sides."""
     started = time.perf_counter()
-    ours = with_accord(asked.model, chat, config, learned, held_out)
+    ours = reward.learned_scores(asked.model, chat, config, learned, held_out, kept)
     between = time.perf_counter()
     theirs = beside_trl.trl(
         asked.model,
@@ -94,25 +92,11 @@ def one_fold(
     return {
         "train_pairs": len(learned),
         "pairs": [each.pair.id for each in held_out],
-        OURS: ours,
+        OURS: (ours[:, 0] - ours[:, 1]).tolist(),
         TRL: [chosen - rejected for chosen, rejected in theirs["scores"]],
         "learning_rate": theirs["learning_rate"],
         "seconds": {OURS: between - started, TRL: time.perf_counter() - between},
     }
-
-
-def with_accord(
-    model: Path, chat: Chat, config: RewardTraining, learned: list[Example], test: list[Example]
-) -> list[float]:
-    torch.manual_seed(config.seed)
-    trunk = load_trunk(model, config.trunk_share)
-    learner = Learner(
-        config, RewardModel(trunk, chat.padding, heads=len(config.head_names)), learned
-    )
-    for _ in train(config, learner, learned, []):
-        pass
-    scores = score(learner, test, config)
-    return (scores[:, 0] - scores[:, 1]).tolist()
 
 
 def of_like_length(examples: list[Example], batch: int) -> list[Example]:
