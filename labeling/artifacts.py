@@ -25,19 +25,29 @@ def publish(source: Path, name: str) -> str:
     """
     url = address(name)
     filesystem, path = url_to_fs(url)
-    if filesystem.exists(path):
-        return url
-    filesystem.makedirs(os.path.dirname(path), exist_ok=True)
     if isinstance(filesystem, LocalFileSystem):
-        unfinished = f"{path}.{uuid.uuid4().hex}.part"
+        if not os.path.exists(path):
+            _publish_here(source, path)
+    elif source.is_dir():
+        # Put again even where some of it is: an object store keeps what came before a kill.
+        filesystem.put(f"{source}/", path, recursive=True)
+    elif not filesystem.exists(path):
+        filesystem.put(str(source), path)
+    return url
+
+
+def _publish_here(source: Path, path: str) -> None:
+    """Copy into a folder of this machine; what could not be copied whole leaves nothing."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    unfinished = f"{path}.{uuid.uuid4().hex}.part"
+    try:
         if source.is_dir():
             shutil.copytree(source, unfinished)
         else:
             shutil.copy2(source, unfinished)
         os.replace(unfinished, path)
-    else:
-        filesystem.put(str(source), path, recursive=source.is_dir())
-    return url
+    finally:
+        _remove(Path(unfinished))
 
 
 def local_copy(url: str) -> Path:
@@ -55,14 +65,23 @@ def local_copy(url: str) -> Path:
     if not cached.exists():
         cached.parent.mkdir(parents=True, exist_ok=True)
         unfinished = cached.with_name(f"{cached.name}.{uuid.uuid4().hex}.part")
-        filesystem.get(path, str(unfinished), recursive=filesystem.isdir(path))
         try:
+            filesystem.get(path, str(unfinished), recursive=filesystem.isdir(path))
             os.replace(unfinished, cached)
-        except OSError:  # another process fetched it at the same time
-            if not cached.exists():
+        except OSError:
+            if not cached.exists():  # else another process fetched it at the same time
                 raise
-            shutil.rmtree(unfinished, ignore_errors=True)
+        finally:
+            _remove(unfinished)
     return cached
+
+
+def _remove(path: Path) -> None:
+    """Delete a half-filled file or folder, if there is one."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def weights(checkpoint: str) -> str:
