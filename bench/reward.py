@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import beside_trl  # noqa: E402
 from bench.trl_environment import ALLOCATOR  # noqa: E402
+from rewardmodel.learning.rundirectory import write_json, write_rows  # noqa: E402
 
 HELD_OUT = 0.15  # share of the prompts when there is one fold
 COLUMNS = {
@@ -161,11 +162,11 @@ def trained(
 ) -> dict[str, Any]:
     """Run the training program once and say what came of it."""
     config = {"program": "reward", "model": str(asked.model), "precision": asked.precision}
-    (folder / "config.json").write_text(json.dumps({**config, **chosen}))
-    with (folder / "data.jsonl").open("w") as file:
-        for row in rows:
-            split = "test" if place(row) < HELD_OUT else "train"
-            file.write(json.dumps({**row, "split": split}) + "\n")
+    write_json(folder / "config.json", {**config, **chosen})
+    write_rows(
+        folder / "data.jsonl",
+        ({**row, "split": "test" if place(row) < HELD_OUT else "train"} for row in rows),
+    )
     started = time.perf_counter()
     run([sys.executable, "-m", "rewardmodel.learning", str(folder)])
     seconds = time.perf_counter() - started

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rewardmodel.learning.rundirectory import write_json, write_rows
+
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = ROOT / "labeling" / "demo" / "preferences.jsonl"
 TEST_SHARE = 0.15
@@ -59,13 +61,12 @@ def taught(asked: argparse.Namespace, tuning: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="accord-sft-") as folder:
         directory = Path(folder)
         rows = list(demonstrations())
-        with (directory / "data.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+        write_rows(directory / "data.jsonl", rows)
         config = {"program": "sft", "model": str(asked.model), "tuning": tuning}
         config |= {"epochs": asked.epochs, "seed": asked.seed}
         if asked.rate:
             config["learning_rate"] = asked.rate
-        (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        write_json(directory / "config.json", config)
         started = time.perf_counter()
         subprocess.run([sys.executable, "-m", "rlhf.learning.sft", folder], cwd=ROOT, check=True)
         seconds = time.perf_counter() - started

@@ -6,7 +6,6 @@ Exit codes: 0 the result is there; 75 stopped by SIGTERM, the same command goes 
 failed, the last line of the log says why in one sentence.
 """
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ from rewardmodel.learning.model_card import model_card
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
 from rewardmodel.learning.processes import Crew, crew
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
-from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_text
+from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_rows, write_text
 from rewardmodel.learning.settings import RewardTraining
 from rewardmodel.learning.suites import measured
 from rewardmodel.learning.training import opinions, train
@@ -206,7 +205,7 @@ def _finish(
     with run.result(found) as folder:
         save_artifact(folder, model, chat, card)
         rows = predictions((scores - card.mean) / card.std, held_out)
-        write_text(folder / "predictions.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        write_rows(folder / "predictions.jsonl", rows)
         write_text(folder / "README.md", model_card(found, config, card, settings.get("about", {})))
 
 

@@ -15,11 +15,11 @@ import math
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 75  # 75 is EX_TEMPFAIL of sysexits.h: try again
 KEPT_CHECKPOINTS = 2  # the newest, and one in case the newest was written by a failing disk
@@ -115,8 +115,7 @@ class RunDirectory:
     def rewind(self, step: int) -> None:
         """Forget what was reported after `step`: those steps will be made, and told, again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_text(self.path / "metrics.jsonl", text)
+        write_rows(self.path / "metrics.jsonl", kept)
 
     # What survives a kill
 
@@ -183,10 +182,23 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
 
 
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write JSON lines, one row in memory at a time, so that others never see a part of them."""
+    with _whole_file(path) as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file so that others see the old text or the new one, never a part."""
+    with _whole_file(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[TextIO]:
     unfinished = path.with_name(path.name + ".writing")
-    unfinished.write_text(text, encoding="utf-8")
+    with unfinished.open("w", encoding="utf-8") as file:
+        yield file
     os.replace(unfinished, path)
 
 

@@ -1,4 +1,3 @@
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from labeling.models import Act, Campaign, Policy, Snapshot, User
 from labeling.services import audit
 from labeling.services.snapshots import take_snapshot
 from rewardmodel.following import succeeded
+from rewardmodel.learning.rundirectory import write_json
 from rewardmodel.models import Appointment, RewardModel
 from rewardmodel.selectors.appointments import (
     active_reward_models,
@@ -163,7 +163,7 @@ def prepare(run: RewardModel, directory: Path) -> None:
         **_beside(run),
         "suites": suites.for_program(),
     }
-    (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    write_json(directory / "config.json", config)
 
 
 def _beside(run: RewardModel) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from rewardmodel.learning.artifact import Scorer, load_scorer
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
-from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped
+from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_text
 from rlhf.generation.expected_best import best_answers, figures
 from rlhf.generation.persistence import ServerDown
 from rlhf.generation.protocol import Sampling
@@ -167,7 +167,7 @@ def _complete_rows(path: Path) -> list[dict[str, Any]]:
     text = path.read_text(encoding="utf-8", errors="replace")
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
-        path.write_text(whole, encoding="utf-8")
+        write_text(path, whole)
     return [json.loads(line) for line in whole.splitlines()]
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rewardmodel.learning.rundirectory import RunDirectory, write_text
+from rewardmodel.learning.rundirectory import RunDirectory, write_rows
 from rlhf.generation.protocol import Generated
 
 
@@ -20,4 +20,4 @@ def keep_samples(
     rows: list[dict[str, Any]] = [row for row in map(json.loads, lines) if row["step"] < step]
     for number, answer in zip(prompt_ids, answers, strict=True):
         rows.append({"step": step, "prompt_id": number, "text": answer.text})
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    write_rows(path, rows)

@@ -1,4 +1,3 @@
-import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from labeling.selectors.demonstrations import current_demonstrations
 from labeling.services import audit
 from labeling.services.demonstration_snapshots import freeze_demonstrations
 from labeling.services.images import as_models_read
+from rewardmodel.learning.rundirectory import write_json, write_rows
 from rewardmodel.models import RewardModel
 from rlhf.generation.expected_best import best_answers
 from rlhf.models import BestOfRun
@@ -68,13 +68,8 @@ def prepare(run: BestOfRun, directory: Path) -> None:
     """Lay out the directory in which the program works."""
     data = directory / "data.jsonl"
     if not data.exists():  # a resumed run keeps the prompts it began with
-        unfinished = directory / "data.jsonl.part"
         chosen = run.campaign.prompts.order_by("digest")[: run.config["prompts"]]
-        with unfinished.open("w", encoding="utf-8") as file:
-            for prompt in chosen:
-                row = {"id": prompt.pk, "prompt": as_models_read(prompt.messages)}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        unfinished.rename(data)
+        write_rows(data, ({"id": p.pk, "prompt": as_models_read(p.messages)} for p in chosen))
     config = {
         "seed": 0,
         **{name: value for name, value in run.config.items() if name != "prompts"},
@@ -83,7 +78,7 @@ def prepare(run: BestOfRun, directory: Path) -> None:
         "policy": run.policy.slug,
         "servers": list(settings.VLLM_BASE_URLS),
     }
-    (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    write_json(directory / "config.json", config)
 
 
 @transaction.atomic

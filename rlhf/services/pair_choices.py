@@ -31,6 +31,7 @@ from labeling.models import (
     Response,
 )
 from labeling.services.comparisons import create_comparisons, discard_reason
+from rewardmodel.learning.rundirectory import write_rows
 from rewardmodel.models import RewardModel
 from rlhf.models import ResponseRequest
 from rlhf.selectors.pair_choices import judge_of
@@ -206,10 +207,13 @@ def leads_by_program(judge: RewardModel, pairs: Sequence[Pair]) -> list[list[flo
     """Ask the reward model in a process of its own: this worker never loads torch."""
     with tempfile.TemporaryDirectory() as folder:
         asked, told = Path(folder) / "pairs.jsonl", Path(folder) / "leads.jsonl"
-        with asked.open("w", encoding="utf-8") as file:
-            for first, second in pairs:
-                row = {"prompt": first.prompt.messages, "responses": [first.text, second.text]}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        write_rows(
+            asked,
+            (
+                {"prompt": first.prompt.messages, "responses": [first.text, second.text]}
+                for first, second in pairs
+            ),
+        )
         command = [sys.executable, "manage.py", "score", str(judge.pk), "--pairs"]
         subprocess.run(
             [*command, "--input", str(asked), "--output", str(told)],

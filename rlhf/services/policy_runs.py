@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from labeling import artifacts, errors
 from labeling.models import Act, Campaign, Policy, Prompt, User
 from labeling.services import audit
 from labeling.services.snapshots import split_of
+from rewardmodel.learning.rundirectory import write_json, write_rows
 from rewardmodel.models import RewardModel
 from rlhf.models import PolicyRun
 
@@ -78,16 +78,11 @@ def prepare(run: PolicyRun, directory: Path) -> None:
     """Lay out the directory in which the PPO program works."""
     data = directory / "data.jsonl"
     if not data.exists():  # a resumed run keeps the prompts it began with
-        unfinished = directory / "data.jsonl.part"
-        with unfinished.open("w", encoding="utf-8") as file:
-            for prompt in training_prompts(run.campaign).iterator():
-                row = {
-                    "id": prompt.pk,
-                    "split": split_of(prompt.digest),
-                    "prompt": prompt.messages,
-                }
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        unfinished.rename(data)
+        prompts = training_prompts(run.campaign).iterator()
+        write_rows(
+            data,
+            ({"id": p.pk, "split": split_of(p.digest), "prompt": p.messages} for p in prompts),
+        )
     config = {
         "seed": 0,
         **run.config,
@@ -95,4 +90,4 @@ def prepare(run: PolicyRun, directory: Path) -> None:
         "model": artifacts.weights(run.parent.checkpoint),
         "reward_model": str(artifacts.local_copy(run.reward_model.checkpoint)),
     }
-    (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    write_json(directory / "config.json", config)

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from labeling import artifacts, errors
 from labeling.models import Act, Campaign, DemonstrationSnapshot, Policy, Prompt, User
 from labeling.services import audit
 from labeling.services.snapshots import split_of
+from rewardmodel.learning.rundirectory import write_json
 from rlhf.models import SFTRun
 from rlhf.services.duels import open_duel
 
@@ -72,7 +72,7 @@ def prepare(run: SFTRun, directory: Path) -> None:
         "program": "sft",
         "model": artifacts.weights(run.parent.checkpoint),
     }
-    (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    write_json(directory / "config.json", config)
 
 
 @transaction.atomic

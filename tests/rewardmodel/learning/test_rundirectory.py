@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardmodel.learning.rundirectory import RunDirectory
+from rewardmodel.learning.rundirectory import RunDirectory, write_rows
 
 
 @pytest.fixture
@@ -59,6 +59,13 @@ def test_a_checkpoint_that_fails_half_way_leaves_the_one_before(run):
     with pytest.raises(OSError, match="disk full"):
         fill_a_full_disk()
     assert os.listdir(run.path / "checkpoints") == ["step-00000001"]
+
+
+def test_rows_that_can_not_be_written_to_the_end_leave_the_file_as_it_was(run):
+    write_rows(run.path / "data.jsonl", [{"id": 1, "prompt": "grün"}])
+    with pytest.raises(ZeroDivisionError):
+        write_rows(run.path / "data.jsonl", ({"id": 1 / left} for left in (1, 0)))
+    assert list(run.rows()) == [(1, {"id": 1, "prompt": "grün"})]
 
 
 def test_what_a_kill_left_half_filled_is_removed_by_the_next_program_and_by_no_reader(run):
