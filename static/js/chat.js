@@ -35,15 +35,27 @@ function begin() {
 function show(html) {
   const next = new DOMParser().parseFromString(html, "text/html").getElementById("chat");
   if (!next) return false;
+  // Who is elsewhere on the page, in the guidelines for example, is told and left there.
+  const focus = document.activeElement;
+  const elsewhere = focus && focus !== document.body && !area().contains(focus);
   // What was uncovered while it was written stays so.
   const uncovered = part("data-stream")?.querySelector("[data-veil]")?.open;
   const veil = next.querySelector(".pair [data-veil]");
   if (veil && uncovered) veil.open = true;
   area().replaceWith(document.adoptNode(next));
   begin();
+  const announce = document.querySelector("[data-announce]");
+  announce.textContent = elsewhere && area().querySelector(".verdict") ? announce.dataset.arrived : "";
+  if (elsewhere) return true;
   (part("data-message") ?? part("data-focus"))?.focus({ preventScroll: true });
   part("data-focus")?.scrollIntoView({ block: "nearest" });
   return true;
+}
+
+/** What is sent stays as it is until the server has answered: nothing typed meanwhile is lost. */
+function hold(form, on) {
+  form.dataset.state = on ? "sending" : "ready";
+  for (const text of form.querySelectorAll("textarea")) text.readOnly = on;
 }
 
 function say(what) {
@@ -59,7 +71,7 @@ document.addEventListener("submit", async (event) => {
   if (!form.matches("[data-in-place]")) return;
   event.preventDefault();
   if (form.dataset.state === "sending") return; // a double click
-  form.dataset.state = "sending";
+  hold(form, true);
   keep();
   if (form.elements.seconds) form.elements.seconds.value = attention.seconds();
   const response = await server.submit(form.getAttribute("action"), [...new FormData(form)]);
@@ -69,7 +81,7 @@ document.addEventListener("submit", async (event) => {
     if (show(await response.text())) return;
   }
   say(trouble || "broken");
-  form.dataset.state = "ready";
+  hold(form, false);
 });
 
 function failed(response) {

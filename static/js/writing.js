@@ -88,8 +88,10 @@ function say(words) {
 
 async function send() {
   if (form.dataset.state !== "ready") return; // a double click
-  await keep();
+  const kept = keep();
   form.dataset.state = "sending";
+  text.readOnly = true; // what is typed from here on would not be sent
+  await kept;
   form.elements.seconds.value = attention.seconds();
   const response = await server.post(form.getAttribute("action"), [...new FormData(form)]);
   if (response?.ok) {
@@ -98,6 +100,7 @@ async function send() {
     return;
   }
   form.dataset.state = "ready";
+  text.readOnly = false;
   if (!response) say(trouble.dataset.cut);
   else if (server.isSignedOut(response)) say(trouble.dataset.signedOut);
   else if (response.status === 409 || response.status === 422) say((await response.json()).refusal);

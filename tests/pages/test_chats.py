@@ -268,3 +268,41 @@ def test_harmful_answers_are_covered_while_they_are_written_and_until_v(
         expect(page.get_by_role("heading", name="Enough of this for today")).to_be_focused()
         assert not violations(page)
     assert Judgment.objects.count() == 2
+
+
+def test_what_is_typed_after_sending_is_not_taken_and_lost(open_chat, alice, settings):
+    page = open_chat(alice)
+    held: list[Route] = []
+    with answering(settings):
+        page.route("**/say/", lambda route: held.append(route))
+        send(page, "Why?")
+        while not held:
+            page.wait_for_timeout(50)
+        page.keyboard.type(" And when?")
+        expect(page.get_by_label("Your message")).to_have_value("Why?")
+        held[0].continue_()
+        expect(to_judge(page)).to_be_focused()
+
+
+def test_answers_that_come_leave_who_reads_the_guidelines_there(
+    open_chat, alice, chat_campaign, settings
+):
+    chat_campaign.guidelines = "Be fair."
+    chat_campaign.save()
+    go_on = threading.Event()
+
+    def script(body: dict[str, Any]) -> Iterator[str]:
+        yield "It begins "
+        assert go_on.wait(30)
+        yield f"and ends with {body['seed']}."
+
+    page = open_chat(alice)
+    with answering(settings, script):
+        send(page, "Why?")
+        expect(page.locator("[data-side=left]")).to_have_text("It begins")
+        summary = page.locator("#guidelines summary")
+        summary.focus()
+        go_on.set()
+        expect(to_judge(page)).to_be_visible()
+        expect(summary).to_be_focused()
+        expect(page.locator("[data-announce]")).to_have_text("Both answers are finished.")

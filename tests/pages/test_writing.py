@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Demonstration, DemonstrationSkip, DemonstrationSlot, Judgment
 from labeling.services.demonstrations import want_demonstrations
@@ -117,6 +117,24 @@ class TestByKeyboard:
         page.keyboard.press("Control+Enter")
         expect(page.get_by_text("1 written today")).to_be_visible()
         assert Demonstration.objects.get().text == "Kept."
+
+    def test_what_is_typed_after_sending_is_not_taken_and_lost(
+        self, open_writing, alice, writing_campaign
+    ):
+        page = open_writing(alice, writing_campaign)
+        held: list[Route] = []
+        page.route("**/label/prompts/*/", lambda route: held.append(route))
+        page.keyboard.press("w")
+        page.keyboard.type("Because.")
+        page.keyboard.press("Control+Enter")
+        while not held:
+            page.wait_for_timeout(50)
+        page.keyboard.type(" And so on.")
+        expect(page.get_by_label("The ideal answer")).to_have_value("Because.")
+        page.keyboard.press("Control+Enter")
+        held[0].continue_()
+        expect(page.get_by_text("1 written today")).to_be_visible()
+        assert len(held) == 1
 
     def test_a_prompt_is_skipped_with_a_reason(self, open_writing, alice, editing):
         page = open_writing(alice, editing)

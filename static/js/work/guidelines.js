@@ -21,7 +21,13 @@ pair.on(async () => {
   const newer = page.querySelector("[data-guidelines]");
   if (!newer) return;
   newer.querySelector("[data-changed]").hidden = false;
-  panel().replaceWith(document.adoptNode(newer));
+  const older = panel();
+  const reading = older.contains(document.activeElement);
+  newer.open = older.open;
+  older.replaceWith(document.adoptNode(newer));
+  if (reading) newer.querySelector("summary").focus();
+  const told = document.querySelector("[data-guidelines-changed]");
+  told.textContent = told.dataset.guidelinesChanged;
   const now = pair.form()?.elements.guidelines;
   if (now) now.value = newer.dataset.guidelines;
 });

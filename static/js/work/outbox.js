@@ -80,8 +80,9 @@ async function deliver(answer) {
   if (!response) return "cut";
   if (server.isSignedOut(response)) return "signed-out";
   if (response.ok) {
-    const { today, explained } = await response.json();
-    return forget(answer, "stored", today, explained);
+    // Cut off in the middle, or a page of the network itself that asks to sign in to it.
+    const told = await response.json().catch(() => null);
+    return told ? forget(answer, "stored", told.today, told.explained) : "cut";
   }
   if ([404, 409, 422].includes(response.status)) {
     const told = await response.json().catch(() => ({}));

@@ -7,10 +7,13 @@ const NAME = "accord";
 const VERSION = 2;
 const KEYS = { answers: "key", drafts: "assignment", pairs: "assignment" };
 
+const PATIENCE = 3000; // milliseconds; a database that does not open by then is none for this page
+
 const memory = { answers: new Map(), drafts: new Map(), pairs: new Map() };
 
 const opened = new Promise((resolve) => {
   if (!globalThis.indexedDB) return resolve(null);
+  setTimeout(() => resolve(null), PATIENCE);
   try {
     const request = indexedDB.open(NAME, VERSION);
     request.onupgradeneeded = () => {
