@@ -53,7 +53,7 @@ def assignment_for(user: User, pk: int) -> Assignment:
     return get_object_or_404(
         Assignment.objects.select_related("comparison__campaign"),
         pk=pk,
-        comparison__campaign__in=campaigns_for(user),
+        campaign__in=campaigns_for(user),
     )
 
 

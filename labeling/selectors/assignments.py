@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -125,19 +125,15 @@ def free_in(campaign: Campaign, now: datetime) -> QuerySet[Assignment]:
     ).order_by("id")
 
 
-def to_show(pks: list[int]) -> QuerySet[Assignment]:
-    """These assignments with all that a page shows of them, in one query."""
-    return (
-        Assignment.objects.filter(pk__in=pks)
-        .select_related(
-            "comparison__campaign",
-            "comparison__prompt",
-            "comparison__group",
-            "comparison__first",
-            "comparison__second",
-        )
-        .order_by("id")
-    )
+def to_show(campaign: Campaign, pks: Sequence[int]) -> list[Assignment]:
+    """These assignments of a campaign with all that a page shows of them, in one query."""
+    parts = ["comparison__prompt", "comparison__first", "comparison__second"]
+    if campaign.kind == Campaign.Kind.RANKING:  # PostgreSQL plans long over a join more
+        parts.append("comparison__group")
+    shown = list(Assignment.objects.filter(pk__in=pks).select_related(*parts).order_by("id"))
+    for assignment in shown:
+        assignment.campaign = assignment.comparison.campaign = campaign
+    return shown
 
 
 def answered_by(labeler: User, since: datetime) -> int:

@@ -2,7 +2,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Case, DecimalField, F, Max, Q, QuerySet, Value, When
+from django.db.models import Max, QuerySet
 
 from labeling import errors
 from labeling.models import Assignment, Campaign, Comparison, Membership, Search, User
@@ -38,8 +38,8 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
     if not campaign.gives_out_pairs:
         return None
     take_turns(labeler)
-    held = welcome_to(labeler, campaign, held_by(labeler, campaign))
-    assignment = held.select_for_update(of=("self",)).first()
+    welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))
+    assignment = welcome.select_for_update(of=("self",)).first()
     if assignment is None:
         works = admitted(labeler, campaign, now)
         allowed = allowance(labeler, campaign, now)
@@ -49,8 +49,8 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
             raise allowed.refusal
     if assignment is None:
         return None
-    _lease([assignment], labeler, campaign, now)
-    return to_show([assignment.pk]).get()
+    _lease(assignment, labeler, campaign, now)
+    return to_show(campaign, [assignment.pk])[0]
 
 
 @transaction.atomic
@@ -71,14 +71,15 @@ def claim_ahead(
     take_turns(labeler)
     welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))
     held = list(welcome.select_for_update(of=("self",)))
-    _lease(held, labeler, campaign, now)
-
+    Assignment.objects.filter(pk__in=[assignment.pk for assignment in held]).update(
+        leased_until=lease_end(campaign, now)
+    )
     try:
         works = admitted(labeler, campaign, now)
     except errors.NothingNow:
         if not held:
             raise
-        return list(to_show([assignment.pk for assignment in held]))
+        return to_show(campaign, [assignment.pk for assignment in held])
     allowed = allowance(labeler, campaign, now)
     # A test is taken one by one: what explains an answer is read before the next question.
     wanted = (min(at_most, MOST_HELD) if works else 1) - len(held)
@@ -94,13 +95,13 @@ def claim_ahead(
     while wanted > 0 and (
         assignment := _take(labeler, campaign, now, fresh=fresh > 0, works=works)
     ):
-        _lease([assignment], labeler, campaign, now)
+        fresh -= assignment.labeler_id is None or assignment.purpose != Assignment.Purpose.DATA
+        _lease(assignment, labeler, campaign, now)
         held.append(assignment)
         wanted -= 1
-        fresh -= assignment.labeler_id is None or assignment.purpose != Assignment.Purpose.DATA
     if not held and not allowed.fresh:
         raise allowed.refusal
-    return list(to_show([assignment.pk for assignment in held]))
+    return to_show(campaign, [assignment.pk for assignment in held])
 
 
 def take_turns(labeler: User) -> None:
@@ -168,19 +169,20 @@ def remember_search(labeler: User, campaign: Campaign, now: datetime) -> None:
     )
 
 
-def _lease(assignments: list[Assignment], labeler: User, campaign: Campaign, now: datetime) -> None:
-    until = now + timedelta(minutes=campaign.lease_minutes)
-    from_others = Q(labeler__isnull=False) & ~Q(labeler=labeler)
-    Assignment.objects.filter(pk__in=[assignment.pk for assignment in assignments]).update(
-        labeler=labeler,
-        leased_until=until,
-        freed_at=Case(When(from_others, then=Value(now)), default=F("freed_at")),
+def lease_end(campaign: Campaign, now: datetime) -> datetime:
+    return now + timedelta(minutes=campaign.lease_minutes)
+
+
+def _lease(assignment: Assignment, labeler: User, campaign: Campaign, now: datetime) -> None:
+    """Give a slot, whose row is locked, to a labeler."""
+    if assignment.labeler_id is None:
+        assignment.price = campaign.price
+    elif assignment.labeler_id != labeler.pk:
         # A slot taken over costs what was promised for it: no money is promised twice.
-        price=Case(
-            When(labeler__isnull=True, then=Value(campaign.price, DecimalField())),
-            default=F("price"),
-        ),
-    )
+        assignment.freed_at = now
+    assignment.labeler = labeler
+    assignment.leased_until = lease_end(campaign, now)
+    assignment.save(update_fields=["labeler", "leased_until", "freed_at", "price"])
 
 
 def release(*, assignment: Assignment, labeler: User, now: datetime) -> bool:

@@ -51,8 +51,9 @@ def change_answer(
     check_offered(assignment.comparison.campaign, answer)
     if says(judgment, answer):
         return judgment
-    return store_answer(
+    changed = store_answer(
         assignment,
+        labeler,
         answer,
         client_key=client_key,
         seconds=seconds,
@@ -60,6 +61,8 @@ def change_answer(
         supersedes=judgment,
         guidelines=guidelines,
     )
+    announce_judgment(changed, now)
+    return changed
 
 
 @transaction.atomic

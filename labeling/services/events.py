@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from labeling.models import (
     Assignment,
@@ -32,7 +32,18 @@ def announce(
         data: what happened, as JSON can hold it.
         path: of the page about it.
     """
-    hearers = [Delivery(webhook=webhook) for webhook in _listening(kind, campaign)]
+    _tell(_webhooks(campaign), kind, campaign, data, now, path)
+
+
+def _tell(
+    webhooks: Iterable[Webhook],
+    kind: str,
+    campaign: Campaign | None,
+    data: dict[str, Any],
+    now: datetime,
+    path: str = "",
+) -> None:
+    hearers = [Delivery(webhook=webhook) for webhook in webhooks if kind in webhook.kinds]
     if kind in MAILED and settings.MAIL_IS_SENT:
         hearers += [Delivery(reader_id=user) for user in _readers(kind, campaign)]
     if not hearers:
@@ -53,9 +64,10 @@ def announce(
     deliver_soon()
 
 
-def _listening(kind: str, campaign: Campaign | None) -> QuerySet[Webhook]:
+def _webhooks(campaign: Campaign | None) -> list[Webhook]:
+    """Those that hear of a campaign, whatever they want to hear of it."""
     own = Q(campaign__isnull=True) | Q(campaign=campaign)
-    return Webhook.objects.filter(own, active=True, kinds__contains=[str(kind)])
+    return list(Webhook.objects.filter(own, active=True))
 
 
 def _readers(kind: str, campaign: Campaign | None) -> Iterable[int]:
@@ -70,8 +82,21 @@ def _readers(kind: str, campaign: Campaign | None) -> Iterable[int]:
 
 def announce_judgment(judgment: Judgment, now: datetime) -> None:
     """Of a labeler, by what is sent also to be changed or taken back; never who it was by name."""
+    _tell_judgment(_webhooks(judgment.comparison.campaign), judgment, now)
+
+
+def announce_answer(judgment: Judgment, now: datetime) -> None:
+    """A judgment that settled its slot, and its pair where it was the last one wanted."""
+    webhooks = _webhooks(judgment.comparison.campaign)
+    _tell_judgment(webhooks, judgment, now)
+    if judgment.purpose == Assignment.Purpose.DATA:
+        _tell_if_complete(webhooks, judgment.comparison, now)
+
+
+def _tell_judgment(webhooks: list[Webhook], judgment: Judgment, now: datetime) -> None:
     comparison = judgment.comparison
-    announce(
+    _tell(
+        webhooks,
         EventKind.JUDGMENT,
         comparison.campaign,
         {
@@ -89,10 +114,8 @@ def announce_judgment(judgment: Judgment, now: datetime) -> None:
     )
 
 
-def announce_if_complete(comparison: Comparison, now: datetime) -> None:
-    """Tell once a pair's last wanted judgment is in; called after its slot was answered."""
-    campaign = comparison.campaign
-    if not _listening(EventKind.COMPARISON, campaign).exists():
+def _tell_if_complete(webhooks: list[Webhook], comparison: Comparison, now: datetime) -> None:
+    if not any(EventKind.COMPARISON in webhook.kinds for webhook in webhooks):
         return
     # Of two labelers who give the last two judgments at once, the later one sees both.
     Comparison.objects.select_for_update(no_key=True).get(pk=comparison.pk)
@@ -101,9 +124,10 @@ def announce_if_complete(comparison: Comparison, now: datetime) -> None:
     )
     if wanted.filter(answered_at__isnull=True).exists():
         return
-    announce(
+    _tell(
+        webhooks,
         EventKind.COMPARISON,
-        campaign,
+        comparison.campaign,
         {"comparison": comparison.pk, "judgments": wanted.count()},
         now,
     )

@@ -12,7 +12,7 @@ from labeling import errors
 from labeling.models import Assignment, Campaign, Judgment, Ranking, Skip, User
 from labeling.selectors.guidelines import version_shown
 from labeling.services.checks import review_probation
-from labeling.services.events import announce_if_complete, announce_judgment
+from labeling.services.events import announce_answer
 from labeling.services.rankings import preference_of, store_ranking
 
 LONGEST_RATIONALE = 10_000  # characters
@@ -75,6 +75,7 @@ def record_judgment(
     check_offered(assignment.comparison.campaign, answer)
     judgment = store_answer(
         assignment,
+        labeler,
         answer,
         client_key=client_key,
         seconds=seconds,
@@ -84,8 +85,7 @@ def record_judgment(
     )
     assignment.answered_at = now
     assignment.save(update_fields=["answered_at"])
-    if assignment.purpose == Assignment.Purpose.DATA:
-        announce_if_complete(assignment.comparison, now)
+    announce_answer(judgment, now)
     review_probation(labeler, assignment.comparison.campaign, now)
     return judgment
 
@@ -97,13 +97,14 @@ def lock_slot(pk: int) -> Assignment:
     """
     return (
         Assignment.objects.select_for_update(of=("self",))
-        .select_related("comparison__campaign", "comparison__group", "labeler")
+        .select_related("comparison__campaign")
         .get(pk=pk)
     )
 
 
 def store_answer(
     assignment: Assignment,
+    labeler: User,
     answer: Answer,
     *,
     client_key: uuid.UUID,
@@ -113,8 +114,6 @@ def store_answer(
     guidelines: int | None = None,
 ) -> Judgment:
     """The event of an answer by whoever holds the slot; the rules are checked before."""
-    labeler = assignment.labeler
-    assert labeler is not None
     judgment = Judgment.objects.create(
         comparison=assignment.comparison,
         assignment=assignment,
@@ -134,7 +133,6 @@ def store_answer(
     )
     if answer.ranks:
         store_ranking(judgment, answer.ranks, supersedes)
-    announce_judgment(judgment, now)
     return judgment
 
 
@@ -144,10 +142,9 @@ def check_held(assignment: Assignment, labeler: User) -> None:
     Raises:
         AlreadySkipped, LeaseExpired, AlreadyAnswered, CampaignNotOpen.
     """
-    if Skip.objects.filter(comparison=assignment.comparison_id, labeler=labeler).exists():
-        raise errors.AlreadySkipped
-    if assignment.labeler_id != labeler.pk:
-        raise errors.LeaseExpired
+    if assignment.labeler_id != labeler.pk:  # a skip gives its slot back
+        skipped = Skip.objects.filter(comparison=assignment.comparison_id, labeler=labeler)
+        raise errors.AlreadySkipped if skipped.exists() else errors.LeaseExpired
     if assignment.answered_at is not None:
         raise errors.AlreadyAnswered
     check_taking_answers(assignment.comparison.campaign)

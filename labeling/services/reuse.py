@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Case, Q, Value, When
 
 from labeling import errors
-from labeling.models import Assignment, Judgment, User
+from labeling.models import Assignment, Judgment, Skip, User
 from labeling.services.allowances import affordable
 from labeling.services.assignments import take_turns
 from labeling.services.judgments import Answer, record_judgment, same_answer
@@ -42,6 +42,8 @@ def reuse_answer(
     own = Assignment.objects.filter(comparison=assignment.comparison_id, labeler=labeler)
     if own.filter(answered_at__isnull=False).exists():
         raise errors.AlreadyAnswered
+    if Skip.objects.filter(comparison=assignment.comparison_id, labeler=labeler).exists():
+        raise errors.AlreadySkipped
     slot = _open_slot(assignment, labeler, now)
     # Nobody has two slots of a pair: another one that is held shows it the other way round.
     own.filter(answered_at__isnull=True).exclude(pk=slot.pk).update(

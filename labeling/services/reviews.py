@@ -21,6 +21,7 @@ from labeling.models import (
 )
 from labeling.selectors.reviews import decisions, worth_a_review
 from labeling.services import audit
+from labeling.services.events import announce_judgment
 from labeling.services.judgments import Answer, check_offered, check_ranks, says, store_answer
 from labeling.services.rankings import order_shown_to
 
@@ -116,8 +117,15 @@ def decide(
     assignment.leased_until = assignment.answered_at = now
     assignment.save()
     judgment = store_answer(
-        assignment, answer, client_key=client_key, seconds=seconds, now=now, supersedes=None
+        assignment,
+        reviewer,
+        answer,
+        client_key=client_key,
+        seconds=seconds,
+        now=now,
+        supersedes=None,
     )
+    announce_judgment(judgment, now)
     ReviewItem.objects.filter(comparison=comparison, closed_at__isnull=True).update(
         closed_at=now, closed_by=reviewer
     )
