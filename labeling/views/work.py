@@ -1,5 +1,7 @@
 """The labeling page: take a pair, judge it, get the next one in the same response."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -34,6 +36,7 @@ from labeling.services.judgments import record_judgment
 
 # Counting further than this costs more than knowing it is worth.
 COUNTED_UP_TO = 500
+PAIR = "labeling/work.html#pair"
 
 
 @never_cache
@@ -80,8 +83,7 @@ def guidelines(request: SignedIn, pk: int) -> HttpResponse:
 def work(request: SignedIn, pk: int) -> HttpResponse:
     """One campaign's next pair for this labeler; asking again shows the same pair."""
     campaign = campaign_for(request.user, pk)
-    now = timezone.now()
-    if sittings.warning_unread(request, campaign, now):
+    if sittings.warning_unread(request, campaign, timezone.now()):
         return show(request, campaign, None, warning=True)
     if campaign.kind == Campaign.Kind.CHAT:
         return redirect("rlhf:chat", campaign.pk)
@@ -89,13 +91,20 @@ def work(request: SignedIn, pk: int) -> HttpResponse:
         return redirect("labeling:write", campaign.pk)
     if "X-Keep" in request.headers:  # the service worker's, for when the server is away
         held = held_by(request.user, campaign).values_list("pk", flat=True)[:1]
-        shown = to_show(list(held)).first() if campaign.gives_out_pairs else None
-        return show(request, campaign, shown) if shown else HttpResponse(status=204)
+        shown = to_show(campaign, list(held)) if campaign.gives_out_pairs else []
+        return show(request, campaign, shown[0]) if shown else HttpResponse(status=204)
+    return show(request, campaign, **claimed(request, campaign))
+
+
+def claimed(request: SignedIn, campaign: Campaign) -> dict[str, Any]:
+    """What `show` has to show next: a pair, the warning before it, or why there is none."""
+    now = timezone.now()
+    if sittings.warning_unread(request, campaign, now):
+        return {"assignment": None, "warning": True}
     try:
-        assignment = claim_next(labeler=request.user, campaign=campaign, now=now)
+        return {"assignment": claim_next(labeler=request.user, campaign=campaign, now=now)}
     except errors.NothingNow as reached:
-        return show(request, campaign, None, rest=reached)
-    return show(request, campaign, assignment)
+        return {"assignment": None, "rest": reached}
 
 
 @never_cache
@@ -122,7 +131,7 @@ def ahead(request: SignedIn, pk: int) -> HttpResponse:
         {
             "id": assignment.pk,
             "html": render_to_string(
-                "labeling/work.html#pair",
+                PAIR,
                 {
                     "campaign": campaign,
                     "assignment": assignment,
@@ -170,7 +179,7 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
     """Save one answer; without JavaScript, go on to the next pair.
 
     The page sends answers in the background and asks for JSON: it shows the next pair before this
-    one is stored.
+    one is stored. Where it has read none ahead, it asks for the next one in the same request.
     """
     assignment = assignment_for(request.user, pk)
     campaign = assignment.comparison.campaign
@@ -198,8 +207,11 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
         return show(request, campaign, assignment, form=form, status=422)
     explained = explanation(request, judgment)
     if background:
-        today = today_in_words(answered_today(request.user))
-        return JsonResponse({"today": today, "explained": explained})
+        told = {"today": today_in_words(answered_today(request.user)), "explained": explained}
+        if "next" in request.POST:
+            context = to_render(request, campaign, **claimed(request, campaign))
+            told["next"] = render_to_string(PAIR, context, request)
+        return JsonResponse(told)
     if explained:
         messages.info(request, mark_safe(explained))  # noqa: S308 - rendered by our own template
     if request.POST.get("then") == "edit":
@@ -262,15 +274,29 @@ def show(
     request: SignedIn,
     campaign: Campaign,
     assignment: Assignment | None,
+    status: int = 200,
+    **more: Any,
+) -> HttpResponse:
+    """The page, or only its pair for a script that puts it in place; `more` is of `to_render`."""
+    template = PAIR if request.htmx else "labeling/work.html"
+    return render(
+        request, template, to_render(request, campaign, assignment, **more), status=status
+    )
+
+
+def to_render(
+    request: SignedIn,
+    campaign: Campaign,
+    assignment: Assignment | None,
+    *,
     form: AnswerForm | None = None,
     refusal: errors.Refused | None = None,
-    status: int = 200,
     skip_form: SkipForm | None = None,
     warning: bool = False,
     rest: errors.NothingNow | None = None,
     again: str = "",
-) -> HttpResponse:
-    """The page, or only its pair for a script that puts it in place.
+) -> dict[str, Any]:
+    """What the page is rendered of.
 
     Someone else's pair is never shown, not even to say what is wrong with an answer to it. In the
     place of a pair stands a `refusal`, the `warning` before the first pair, or that it is time to
@@ -280,8 +306,7 @@ def show(
         assignment, refusal = None, errors.LeaseExpired()
     if form is None:
         form = answer_form(assignment) if assignment else JudgmentForm(campaign=campaign)
-    template = "labeling/work.html#pair" if request.htmx else "labeling/work.html"
-    context = {
+    return {
         "campaign": campaign,
         "assignment": assignment,
         "form": form,
@@ -294,7 +319,6 @@ def show(
         "today": (today := answered_today(request.user)),
         "today_in_words": today_in_words(today),
     }
-    return render(request, template, context, status=status)
 
 
 def answered_today(labeler: User) -> int:

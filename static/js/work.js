@@ -54,7 +54,7 @@ outbox.on("stored", ({ detail }) => {
   count();
   // Rendered by our own template; only answers to a test are explained.
   const place = document.querySelector("[data-explained]");
-  place.innerHTML = detail.explained;
+  place.innerHTML = detail.explained ?? "";
   place.hidden = !detail.explained;
 });
 

@@ -77,6 +77,16 @@ def test_an_answer_for_a_closed_campaign_is_refused_and_shown_again(send, held):
     assert "Left is better" in text(response)
 
 
+def test_an_answer_brings_the_next_pair_to_a_page_that_asks_for_it(send, held, client, alice):
+    client.defaults["HTTP_ACCEPT"] = "application/json"
+    assert "next" not in send(held).json()
+    second = claim_next(labeler=alice, campaign=held.comparison.campaign, now=NOW)
+    told = send(second, next="1").json()
+    assert 'id="pair"' in told["next"]
+    assert "No pair is waiting" in told["next"]
+    assert "<html" not in told["next"]
+
+
 def test_a_key_replayed_with_another_answer_changes_nothing(send, held):
     key = str(uuid.uuid4())
     send(held, client_key=key)

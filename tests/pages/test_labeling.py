@@ -127,6 +127,28 @@ def test_a_list_of_pairs_that_comes_late_brings_no_answered_pair_back(
     assert Judgment.objects.count() == 3
 
 
+def test_where_no_pair_was_read_ahead_an_answer_brings_the_next_one(
+    open_work, alice, campaign, fill, page
+):
+    fill(campaign, 3)
+    page.route("**/ahead/", lambda route: route.abort())
+    open_work(alice, campaign)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.method} {request.url}"))
+    answered = [page.locator("form.pair").get_attribute("action")]
+    for _ in range(2):
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        next_pair(page, answered[-1])
+        answered.append(page.locator("form.pair").get_attribute("action"))
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="No pair is waiting")).to_be_visible()
+    assert Judgment.objects.count() == len(set(answered)) == 3
+    of_pairs = [each.partition("/label/")[2] for each in asked if "/ahead/" not in each]
+    assert of_pairs == [address.partition("/label/")[2] for address in answered]
+
+
 def test_a_pair_read_ahead_before_an_answer_is_stored_counts_it_all_the_same(
     open_work, alice, campaign, fill
 ):

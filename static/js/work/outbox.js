@@ -26,6 +26,11 @@ export const load = store.all("answers").then((found) => {
 
 const waiting = () => [...answers.values()].filter((answer) => !answer.refused);
 
+let accompanied = () => []; // what goes with each answer
+
+/** Send more fields with each answer, as they are at that moment; the reply comes with `stored`. */
+export const accompany = (fields) => (accompanied = fields);
+
 /** Whether an answer to this assignment has been given, though the server may not know it yet. */
 export function has(assignment) {
   return [...answers.values()].some((answer) => answer.assignment === assignment);
@@ -76,13 +81,13 @@ async function round() {
 
 /** Send one answer; returns why it has to wait, or nothing. */
 async function deliver(answer) {
-  const response = await server.post(answer.address, answer.fields);
+  const response = await server.post(answer.address, [...answer.fields, ...accompanied()]);
   if (!response) return "cut";
   if (server.isSignedOut(response)) return "signed-out";
   if (response.ok) {
     // Cut off in the middle, or a page of the network itself that asks to sign in to it.
     const told = await response.json().catch(() => null);
-    return told ? forget(answer, "stored", told.today, told.explained) : "cut";
+    return told ? forget(answer, "stored", told) : "cut";
   }
   if ([404, 409, 422].includes(response.status)) {
     const told = await response.json().catch(() => ({}));
@@ -95,10 +100,10 @@ async function deliver(answer) {
   return "broken";
 }
 
-async function forget(answer, event, today, explained = "") {
+async function forget(answer, event, reply = {}) {
   answers.delete(answer.key);
   await store.remove("answers", answer.key);
-  settled.dispatchEvent(new CustomEvent(event, { detail: { answer, today, explained } }));
+  settled.dispatchEvent(new CustomEvent(event, { detail: { answer, ...reply } }));
   return "";
 }
 
@@ -124,9 +129,9 @@ function showRefused(answer) {
   notice.querySelector("[data-words]").textContent = answer.words;
   notice.querySelector("q").textContent = answer.reason;
   notice.querySelector("[data-reason]").hidden = !answer.reason;
-  const close = (event, today) => {
+  const close = (event, reply) => {
     notice.remove();
-    forget(answer, event, today);
+    forget(answer, event, reply);
     document.querySelector("#pair [data-focus]")?.focus({ preventScroll: true });
   };
   notice.querySelector("[data-dismiss]").addEventListener("click", () => close("dismissed"));
@@ -140,7 +145,7 @@ function showRefused(answer) {
     if (response?.ok) {
       const announce = document.querySelector("[data-announce]");
       announce.textContent = announce.dataset.storedAgain;
-      return close("stored", told.today);
+      return close("stored", told);
     }
     alert.textContent = told.refusal ?? place.querySelector("[data-why=cut]").textContent;
     again.hidden = Boolean(told.refusal) && !told.again;

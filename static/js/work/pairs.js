@@ -84,15 +84,28 @@ async function demand() {
     return;
   }
   const response = await server.part(place.dataset.again);
-  const page = response?.ok && new DOMParser().parseFromString(await response.text(), "text/html");
-  const pair = page && page.getElementById("pair");
-  if (!wanting) return;
-  const given = pair?.querySelector("form.pair")?.dataset.assignment;
-  if (pair && !(given && isAnswered(given))) return show(pair);
-  if (pair && (await refill(ENOUGH)) && ahead.size) return show(take());
+  const html = response?.ok ? await response.text() : "";
+  if (!wanting || showsAnew(html)) return;
+  if (html && (await refill(ENOUGH)) && ahead.size) return show(take());
   retry = setTimeout(advance, wait);
   wait = Math.min(wait * 2, LONGEST_WAIT);
 }
+
+// The answer that the labeler waits with brings the next pair back: one way to the server, not two.
+outbox.accompany(() => (wanting ? [["next", "1"]] : []));
+outbox.on("stored", ({ detail }) => wanting && showsAnew(detail.next ?? ""));
+
+/** Show what the server gives out next, unless that is a pair whose answer it does not know yet. */
+function showsAnew(html) {
+  const pair = parsed(html);
+  const given = pair?.querySelector("form.pair")?.dataset.assignment;
+  if (!pair || (given && isAnswered(given))) return false;
+  show(pair);
+  return true;
+}
+
+const parsed = (html) =>
+  new DOMParser().parseFromString(html, "text/html").getElementById("pair");
 
 /** The oldest pair ahead, unless its time ran out and the server can say whose it is now. */
 function take() {
@@ -164,7 +177,7 @@ async function ask(want) {
 }
 
 function add(assignment, html) {
-  const pair = new DOMParser().parseFromString(html, "text/html").getElementById("pair");
+  const pair = parsed(html);
   if (!pair) return false;
   ahead.set(assignment, pair);
   for (const image of pair.querySelectorAll("img")) new Image().src = image.getAttribute("src");
