@@ -198,7 +198,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "config.static_files.ModuleStorage"
+        else "config.static_files.PageStorage"
     },
 }
 MEDIA_ROOT = VAR / "media"

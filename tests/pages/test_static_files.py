@@ -14,7 +14,7 @@ def collected(settings: Any, tmp_path: Path) -> Path:
     settings.STATIC_ROOT = tmp_path
     settings.STORAGES = {
         **settings.STORAGES,
-        "staticfiles": {"BACKEND": "config.static_files.ModuleStorage"},
+        "staticfiles": {"BACKEND": "config.static_files.PageStorage"},
     }
     call_command("collectstatic", interactive=False, verbosity=0)
     return tmp_path
@@ -43,3 +43,16 @@ def test_a_page_names_all_modules_before_they_are_found_out(collected):
     named = {re.sub(r"\.[0-9a-f]{12}", "", name) for name in preloads}
     assert named == {f"work/{path.name}" for path in Path("static/js/work").glob("*.js")}
     assert all((collected / "js" / name).is_file() for name in preloads)
+
+
+def test_a_page_asks_for_one_style_sheet_that_holds_all_it_imports(collected):
+    [shared] = collected.glob("css/shared.????????????.css")
+    served = shared.read_text()
+    assert "@import" not in served
+    written = Path("static/css/shared.css").read_text()
+    places = [
+        served.index(Path("static/css", name).read_text())
+        for name in re.findall(r'@import "(.+)";', written)
+    ]
+    assert len(places) == 8
+    assert places == sorted(places)
