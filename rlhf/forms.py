@@ -2,11 +2,14 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labeling.forms import generating_policies
 from labeling.models import Campaign, CampaignPolicy, PlannedMeeting, Policy
 from labeling.services.prompts import LONGEST_MESSAGE
+from rewardmodel.models import RewardModel
+from rewardmodel.selectors.held_out import others_ready
 from rlhf.learning.settings import MODES, PPOTraining  # plain Python, no torch
 from rlhf.models import Round
 
@@ -71,6 +74,23 @@ class PPOForm(forms.Form):
         help_text=_("Score given up per nat; higher holds the policy nearer to its parent."),
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
     )
+    held_out_model = forms.ModelChoiceField(
+        queryset=RewardModel.objects.none(),
+        required=False,
+        label=_("Checked by"),
+        empty_label=_("the newest other reward model that reads alike"),
+        help_text=_("Not followed: it scores the answers to held-out prompts and teaches nothing."),
+    )
+
+    def __init__(self, *args: Any, followed: RewardModel | None, **kwargs: Any) -> None:
+        """Offer the models of the same campaign that are not followed."""
+        super().__init__(*args, **kwargs)
+        field = self.fields["held_out_model"]
+        if followed is not None:
+            field.queryset = others_ready(followed)  # type: ignore[attr-defined]
+        field.label_from_instance = lambda run: (  # type: ignore[attr-defined]
+            gettext("Reward model %(number)s") % {"number": run.pk}
+        )
 
     def clean(self) -> dict[str, Any]:
         """Refuse here what the program would refuse once a worker is free."""

@@ -24,13 +24,17 @@ logger = logging.getLogger(__name__)
 @shared_task
 def train_policy(pk: int) -> None:
     """Run PPO once, unless another worker does so already."""
-    run = PolicyRun.objects.select_related("campaign", "parent", "reward_model").get(pk=pk)
+    run = PolicyRun.objects.select_related(
+        "campaign", "parent", "reward_model", "held_out_model"
+    ).get(pk=pk)
     if not run.claim(timezone.now()):
         return  # a broker may deliver twice
     follow(
         run,
         prepare=lambda directory: policy_runs.prepare(run, directory),
-        succeed=lambda figures, checkpoint: register_version(run, figures, checkpoint),
+        succeed=lambda figures, checkpoint: policy_runs.finish(
+            run, figures, checkpoint, timezone.now()
+        ),
         hand_over=lambda directory: steering.hand_over(run, directory),
     )
 

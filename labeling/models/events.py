@@ -19,7 +19,13 @@ class EventKind(models.TextChoices):
     COMPARISON = "comparison.completed", _("a pair has all its judgments")
     SNAPSHOT = "snapshot.taken", _("a snapshot was taken")
     TRAINING = "training.finished", _("a training run has ended")
-    ALARM = "alarm.raised", _("an alarm: a labeler stands out, or a campaign paused by itself")
+    ALARM = (
+        "alarm.raised",
+        _(
+            "an alarm: a labeler stands out, a campaign paused by itself, or a policy pleases only "
+            "the reward model that it followed"
+        ),
+    )
 
 
 # What comes a thousand times a day is for programs, not for letters.

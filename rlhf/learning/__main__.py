@@ -29,6 +29,7 @@ from rlhf.learning.inputs import (
     Start,
     check_it_fits,
     generator_for,
+    held_out_scorer_for,
     policy_for,
     read_prompts,
     reminder_for,
@@ -37,7 +38,7 @@ from rlhf.learning.inputs import (
 )
 from rlhf.learning.learner import Learner
 from rlhf.learning.ppo import World, train
-from rlhf.learning.rollouts import Conversation, generate, seeds_for
+from rlhf.learning.rollouts import Conversation, Score, generate, seeds_for
 from rlhf.learning.samples import keep_samples
 from rlhf.learning.settings import PPOTraining
 from rlhf.learning.steering import changes
@@ -77,6 +78,7 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
         check_it_fits(start, config, prompts)
         reminder = reminder_for(directory, config, tokenizer, crew)
         score = scorer_for(start, tokenizer)
+        held_out = held_out_scorer_for(start, tokenizer)
         say(f"{len(prompts.train)} prompts to train on, {len(prompts.test)} to test on.")
 
         policy = policy_for(start, config)
@@ -86,9 +88,9 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
             sharding.shard(policy)
         learner = Learner(config, policy, crew)
         world = World(tokenizer, generator, score, prompts.train, reminder)
-        task = Task(directory, start, config, prompts, learner, world, Best(directory))
+        task = Task(directory, start, config, prompts, learner, world, Best(directory), held_out)
         with sharding.whole(policy):
-            before = score_of_parent(task) if first else None
+            before = scores_of_parent(task) if first else None
         resume(learner, directory.newest_checkpoint())
         learner.steer(crew.told(changes(directory)))
 
@@ -127,6 +129,15 @@ class Task:
     learner: Learner
     world: World
     best: Best
+    held_out: Score | None  # of the reward model that is not followed
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What the same answers are worth to the reward model followed, and to the one that is not."""
+
+    followed: evaluation.Scored
+    held_out: evaluation.Scored | None
 
 
 @contextmanager
@@ -162,17 +173,30 @@ def save(task: Task) -> None:
         task.learner.save(folder)
 
 
-def score_of_parent(task: Task) -> evaluation.Scored:
+def scores_of_parent(task: Task) -> Opinions:
     """What the parent's answers to the test prompts are worth; measured once, then remembered."""
     remembered = task.directory.path / "before.json"
     if remembered.exists():
-        return evaluation.Scored(**json.loads(remembered.read_text(encoding="utf-8")))
-    answers = answers_to(task, task.prompts.test, task.start.test_samples)
-    before = evaluation.scored(task.prompts.test, answers, task.world.score)
+        told = json.loads(remembered.read_text(encoding="utf-8"))
+        held_out = told.pop("held_out", None)
+        return Opinions(
+            evaluation.Scored(**told), evaluation.Scored(**held_out) if held_out else None
+        )
+    before = opinions_on(task, answers_to(task, task.prompts.test, task.start.test_samples))
     look(task)
-    write_json(remembered, vars(before))
-    say(f"The parent's answers to the test prompts score {before.reward:.3f} on average.")
+    held_out = vars(before.held_out) if before.held_out else None
+    write_json(remembered, {**vars(before.followed), "held_out": held_out})
+    say(f"The parent's answers to the test prompts score {before.followed.reward:.3f} on average.")
     return before
+
+
+def opinions_on(task: Task, answers: list[Generated]) -> Opinions:
+    """What answers to the test prompts are worth."""
+    prompts = task.prompts.test
+    return Opinions(
+        evaluation.scored(prompts, answers, task.world.score),
+        evaluation.scored(prompts, answers, task.held_out) if task.held_out else None,
+    )
 
 
 def answers_to(task: Task, prompts: Sequence[Conversation], samples: int) -> list[Generated]:
@@ -240,19 +264,19 @@ def choose(task: Task) -> int:
     return better.update
 
 
-def finish(task: Task, before: evaluation.Scored, chosen: int) -> None:
+def finish(task: Task, before: Opinions, chosen: int) -> None:
     """Compare the new policy with its parent, and write it with the figures."""
     config, prompts, learner, world = task.config, task.prompts, task.learner, task.world
     answers = answers_to(task, prompts.test, task.start.test_samples)
-    after = evaluation.scored(prompts.test, answers, world.score)
-    gained = evaluation.gain(before, after)
+    after = opinions_on(task, answers)
+    gained = evaluation.gain(before.followed, after.followed)
     figures = {
         **gained.figures(),
         "kl": evaluation.divergence(learner.policy, world.tokenizer, prompts.test, answers, config),
-        "length_before": before.length,
-        "length_after": after.length,
-        "eos_rate_before": before.eos_rate,
-        "eos_rate_after": after.eos_rate,
+        "length_before": before.followed.length,
+        "length_after": after.followed.length,
+        "eos_rate_before": before.followed.eos_rate,
+        "eos_rate_after": after.followed.eos_rate,
         "test_samples": task.start.test_samples,
         "train_prompts": len(prompts.train),
         "prompts_left_out": prompts.left_out,
@@ -261,6 +285,8 @@ def finish(task: Task, before: evaluation.Scored, chosen: int) -> None:
         "skipped_steps": learner.skipped,
         "ended_early": learner.ended,
     }
+    if before.held_out and after.held_out:
+        figures["held_out"] = evaluation.gain(before.held_out, after.held_out).figures()
     with task.directory.result(figures) as folder:
         learner.policy.save_model(folder, task.start.model)
     say(f"Gained {gained.reward_gain:.3f} with a standard error of {gained.reward_gain_se:.3f}.")

@@ -29,6 +29,7 @@ class Start:
 
     model: Path  # folder of the parent policy
     reward_model: Path  # folder of the scorer's artifact
+    held_out_model: Path | None = None  # of one that the run does not follow: what it says of it
     mode: Mode = "default"  # the settings that hold where config.json names none
     generator: Literal["vllm", "server", "transformers"] = "vllm"  # vllm: inside this process
     server: str = ""  # addresses of vLLM servers, with commas, where they are the generator
@@ -51,6 +52,8 @@ class Start:
             raise ValueError(f"server={self.server!r} must be addresses like http://host:8000/v1.")
         if not self.server_patience >= 0:
             raise ValueError(f"server_patience={self.server_patience} must not be negative.")
+        if self.held_out_model == self.reward_model:
+            raise ValueError("held_out_model must be another one than the reward_model followed.")
         if self.mode not in MODES:
             raise ValueError(f"mode={self.mode!r} must be one of {', '.join(MODES)}.")
         if self.top_p != 1:
@@ -92,12 +95,15 @@ def settings(config: dict[str, Any]) -> tuple[Start, PPOTraining]:
         raise ValueError(f"config.json is for the program {config['program']!r}, not for ppo.")
     if unknown := config.keys() - known - {"program"}:
         raise ValueError(f"config.json has settings that PPO does not know: {sorted(unknown)}.")
-    for needed in ("model", "reward_model"):
+    folders = ["model", "reward_model"]
+    if config.get("held_out_model") is not None:
+        folders.append("held_out_model")
+    for needed in folders:
         if not Path(config.get(needed, "")).joinpath("config.json").is_file():
             raise ValueError(f"config.json must name a folder with a {needed} in {needed!r}.")
     mine = {f.name: config[f.name] for f in fields(Start) if f.name in config}
     algorithm = {f.name: config[f.name] for f in fields(PPOTraining) if f.name in config}
-    paths = {name: Path(config[name]) for name in ("model", "reward_model")}
+    paths = {name: Path(config[name]) for name in folders}
     try:
         start = Start(**mine | paths)
         ppo = PPOTraining(**MODES[start.mode] | algorithm)
@@ -184,7 +190,14 @@ def check_it_fits(start: Start, config: PPOTraining, prompts: Prompts) -> None:
     longest = prompts.longest + config.max_response_tokens
     vllm = start.generator == "vllm"
     needed = check_memory(
-        start.model, start.reward_model, config, longest, free, vllm=vllm, pieces=pieces()
+        start.model,
+        start.reward_model,
+        config,
+        longest,
+        free,
+        vllm=vllm,
+        pieces=pieces(),
+        held_out=start.held_out_model,
     )
     say(f"It will take about {needed / GIB:.1f} GiB of memory; {free / GIB:.1f} may be taken.")
 
@@ -205,6 +218,27 @@ def scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Score:
     scorer = load_scorer(start.reward_model)
     scorer.check_matches(tokenizer)
     return scorer.score
+
+
+def held_out_scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Score | None:
+    """The reward model that the run does not follow, as a function; None where none is named.
+
+    It is asked before the first update and after the last, and takes no memory in between: each
+    call loads it.
+
+    Raises:
+        ValueError: its tokenizer or template is not the policy's.
+    """
+    from rewardmodel.learning.artifact import load_scorer  # tests bring scorers of their own
+
+    folder = start.held_out_model
+    if folder is None:
+        return None
+    try:
+        load_scorer(folder).check_matches(tokenizer)
+    except ValueError as error:
+        raise ValueError(f"held_out_model does not fit: {error}") from error
+    return lambda conversations, responses: load_scorer(folder).score(conversations, responses)
 
 
 def policy_for(start: Start, config: PPOTraining) -> Policy:

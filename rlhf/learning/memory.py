@@ -70,6 +70,7 @@ def estimate(
     *,
     vllm: bool,
     pieces: int = 1,
+    held_out: Size | None = None,
 ) -> dict[str, float]:
     """Bytes that a run takes at its peak, by what takes them.
 
@@ -80,6 +81,8 @@ def estimate(
         longest: tokens of a prompt and its answer together.
         vllm: whether vLLM answers in this process.
         pieces: into which the weights that learn are cut, each for a process.
+        held_out: the trunk of the reward model that is not followed; loaded only while nothing is
+            trained.
     """
     trained = TRAINED / pieces + (WHOLE if pieces > 1 else 0)
     fast = config.precision == "auto" and has_fast_bf16(torch.device("cpu"))
@@ -96,7 +99,7 @@ def estimate(
     parts = {
         "program": PROGRAM,
         "policy": _policy(policy, config, narrow, trained),
-        "activations": max(activations + logits, handed),
+        "activations": max(activations + logits, handed, 4 * held_out.all if held_out else 0),
         "reward model": 4 * reward_model.all,
     }
     if config.critic == "separate":
@@ -130,6 +133,7 @@ def check_memory(
     *,
     vllm: bool,
     pieces: int = 1,
+    held_out: Path | None = None,
 ) -> float:
     """Refuse a run that will not fit; returns the bytes that it will take.
 
@@ -138,7 +142,8 @@ def check_memory(
             would take less.
     """
     sizes = Size.of(policy), Size.of(reward_model)
-    parts = estimate(*sizes, config, longest, vllm=vllm, pieces=pieces)
+    third = Size.of(held_out) if held_out else None
+    parts = estimate(*sizes, config, longest, vllm=vllm, pieces=pieces, held_out=third)
     needed = sum(parts.values())
     if needed > free:
         largest = max(parts.keys() - {"program"}, key=parts.__getitem__)

@@ -18,10 +18,29 @@ class PolicyRun(TrainingRun):
     reward_model = models.ForeignKey(
         RewardModel, on_delete=models.PROTECT, related_name="policy_runs"
     )
+    # Scores the held-out answers too and teaches nothing: what pleases only the model that is
+    # followed shows in the difference. Several heads of one reward model are one reward model.
+    held_out_model = models.ForeignKey(
+        RewardModel,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="policy_runs_checked",
+    )
     # The version it made; empty until it succeeds.
     policy = models.OneToOneField(
         Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="made_by"
     )
+
+    class Meta(TrainingRun.Meta):
+        constraints = [
+            *TrainingRun.Meta.constraints,
+            models.CheckConstraint(
+                name="policy_run_is_checked_by_a_model_it_does_not_follow",
+                condition=models.Q(held_out_model__isnull=True)
+                | ~models.Q(held_out_model=models.F("reward_model")),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"PPO run {self.pk}"

@@ -47,15 +47,21 @@ def promote(*, policy: Policy, reason: str, by: User | None) -> Promotion:
 
 
 @transaction.atomic
-def register_version(run: PolicyRun | SFTRun, figures: dict[str, Any], checkpoint: str) -> None:
-    """Make a run's result the next version of its parent's line, and the run succeeded."""
+def register_version(
+    run: PolicyRun | SFTRun, figures: dict[str, Any], checkpoint: str
+) -> Policy | None:
+    """Make a run's result the next version of its parent's line, and the run succeeded.
+
+    None where it was recorded before, cancelled, or taken over by another worker.
+    """
     # One registration at a time on a line, or two runs would want the same version.
     line = Policy.objects.select_for_update().filter(name=run.parent.name)
     list(line)
     newest = line.aggregate(newest=Max("version"))["newest"]
     if not succeeded(run, figures, checkpoint):
-        return
+        return None
     policy = Policy.objects.create(
         name=run.parent.name, version=newest + 1, parent=run.parent, checkpoint=checkpoint
     )
     type(run)._default_manager.filter(pk=run.pk).update(policy=policy)
+    return policy

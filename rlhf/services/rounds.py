@@ -76,9 +76,13 @@ def train_policy(
     round: Round,
     by: User | None,
     parent: Policy | None = None,
+    held_out_model: RewardModel | None = None,
     config: dict[str, Any] | None = None,
 ) -> PolicyRun:
-    """Reward model -> policy: PPO from `parent`, its start and reference, or the current policy."""
+    """Reward model -> policy: PPO from `parent`, its start and reference, or the current policy.
+
+    See `start_policy_run` for `held_out_model`.
+    """
     round = _locked(round)
     if round.reward_model is None:
         raise errors.NotReady(_("This round has no reward model yet; train one first."))
@@ -89,6 +93,7 @@ def train_policy(
         parent=parent or _base(round.campaign),
         reward_model=round.reward_model,
         by=by,
+        held_out_model=held_out_model,
         config=config,
     )
     round.policy_run = run

@@ -21,6 +21,7 @@ from rewardmodel.watching import Curve, curves, log_tail, samples
 from rlhf.forms import PriceForm
 from rlhf.models import PolicyRun, Steering
 from rlhf.selectors.frontier import frontier
+from rlhf.selectors.win_rates import win_rates
 from rlhf.services import steering
 
 NATS = gettext_lazy("nats")
@@ -238,6 +239,7 @@ def watched(pk: int) -> dict[str, Any]:
         "log": log_tail(found),
         "samples": samples_of(found),
         "frontier": frontier(found),
+        "wins": win_rates(found.figures),
         "changes": changes,
         "ending": any(one.change.finish for one in changes),
         "priced": found.config.get("algorithm") != "dpo",

@@ -22,6 +22,7 @@ from rlhf.models import Round
 from rlhf.selectors.generations import generation_state
 from rlhf.selectors.policies import campaign_line, current_policy
 from rlhf.selectors.rounds import beats_baselines_by, duel_result, judged_and_new
+from rlhf.selectors.win_rates import win_rates
 from rlhf.services.rounds import decide, start_duel, train_judge, train_policy
 
 SHOWN = 50
@@ -81,7 +82,7 @@ def improve(request: SignedIn, pk: int) -> HttpResponse:
             round=round,
             by=request.user,
             parent=start_of(request, round),
-            config=options_of(request),
+            **options_of(request, round),
         ),
     )
 
@@ -115,13 +116,13 @@ def start_of(request: SignedIn, round: Round) -> Policy | None:
     return form.cleaned_data["policy"]
 
 
-def options_of(request: SignedIn) -> dict[str, Any]:
-    """How PPO is to learn, as far as anything was chosen."""
-    form = PPOForm(request.POST)
+def options_of(request: SignedIn, round: Round) -> dict[str, Any]:
+    """How PPO is to learn and by what it is checked, as far as anything was chosen."""
+    form = PPOForm(request.POST, followed=round.reward_model)
     if not form.is_valid():
         first = next(iter(form.errors.values()))
         raise errors.Refused(" ".join(map(str, first)))
-    return form.config()
+    return {"held_out_model": form.cleaned_data["held_out_model"], "config": form.config()}
 
 
 def take_step(request: SignedIn, pk: int, step: Callable[[Round], object]) -> HttpResponse:
@@ -150,7 +151,7 @@ def shown(pk: int) -> dict[str, Any]:
         "steps": steps_of(found),
         "form": DecisionForm(),
         "start_form": StartForm(line=line, auto_id="start-%s"),
-        "ppo_form": PPOForm(auto_id="ppo-%s"),
+        "ppo_form": PPOForm(followed=found.reward_model, auto_id="ppo-%s"),
         "current": current_policy(line) if line else None,
         "live": not found.decision,
     }
@@ -167,7 +168,10 @@ def steps_of(round: Round) -> list[Step]:
     }
     lead = beats_baselines_by(round.reward_model) if round.reward_model else None
     policy = round.policy_run.policy if round.policy_run else None
-    compare: dict[str, Any] = {"ready": policy is not None}
+    compare: dict[str, Any] = {
+        "ready": policy is not None,
+        "wins": win_rates(round.policy_run.figures) if round.policy_run else None,
+    }
     if round.duel:
         compare |= {
             "result": duel_result(round),

@@ -1,5 +1,4 @@
 import pytest
-from django.urls import reverse
 from django.utils import timezone
 
 from labeling import errors
@@ -122,15 +121,6 @@ class TestStepsByHand:
     def test_the_duels_name_which_labelers_read_names_neither_policy(self, in_duel):
         for policy in (in_duel.policy_run.policy, in_duel.policy_run.parent):
             assert policy.slug not in in_duel.duel.name
-
-    def test_the_reward_models_win_rate_stands_beside_peoples(self, in_duel, client, erin):
-        client.force_login(erin)
-        url = reverse("rlhf:round", args=[in_duel.pk])
-        assert "on held-out prompts" not in client.get(url).text
-        PolicyRun.objects.update(figures={"win_rate": 0.625})
-        page = client.get(url).text
-        assert "win rate of the new policy" in page
-        assert "<dt>win rate by the reward model on held-out prompts</dt><dd>62" in page
 
     def test_a_registered_policy_is_registered_once(self, round, erin):
         rounds.train_judge(round=round, by=erin)

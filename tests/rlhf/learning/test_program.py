@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from rlhf.learning import __main__ as program
 from rlhf.learning.inputs import Start, scorer_for
+from tests.rlhf.learning.reward_folder import reward_folder
 from tests.tiny_model import make_tiny_model
 
 SETTINGS = {
@@ -164,6 +166,74 @@ def test_a_full_disk_fails_the_run_with_the_reason_and_with_room_it_goes_on(
     assert capsys.readouterr().err.strip().endswith("No space left on device")
     assert program.main([str(directory)]) == EXIT_DONE
     assert untimed(directory) == untimed(other)
+
+
+@pytest.fixture
+def judged(tmp_path, tiny) -> Path:
+    """A run that follows a reward model of random weights, with a copy of it held out."""
+    followed = reward_folder(tmp_path / "followed", tiny)
+    held_out = shutil.copytree(followed, tmp_path / "held-out")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    told = {"reward_model": str(followed), "held_out_model": str(held_out), "updates": 2}
+    return prepared(folder, tiny, **told)
+
+
+def test_the_model_that_is_not_followed_scores_the_same_answers(judged, tiny, tmp_path):
+    assert program.main([str(judged)]) == EXIT_DONE
+    figures = json.loads((judged / "result" / "result.json").read_text())
+    held_out = figures["held_out"]
+    assert held_out == {name: figures[name] for name in held_out}, "a copy says the same"
+    assert {"win_rate", "reward_gain", "reward_gain_se", "test_prompts"} <= held_out.keys()
+
+    other = tmp_path / "other"
+    other.mkdir()
+    told = json.loads((judged / "config.json").read_text())
+    another = reward_folder(tmp_path / "another", tiny, seed=1)
+    prepared(other, tiny, **told | {"held_out_model": str(another)})
+    assert program.main([str(other)]) == EXIT_DONE
+    again = json.loads((other / "result" / "result.json").read_text())
+    assert again["held_out"]["reward_before"] != held_out["reward_before"]
+    same = {name: value for name, value in again.items() if name != "held_out"}
+    assert same == {name: figures[name] for name in same}, "nothing is learned from it"
+
+
+def test_a_run_that_goes_on_remembers_what_the_held_out_model_said(
+    judged, tiny, tmp_path, monkeypatch
+):
+    other = tmp_path / "uninterrupted"
+    other.mkdir()
+    told = json.loads((judged / "config.json").read_text())
+    assert program.main([str(prepared(other, tiny, **told))]) == EXIT_DONE
+    report = program.RunDirectory.report
+
+    def interrupted(self: program.RunDirectory, metrics: dict) -> None:
+        report(self, metrics)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(program.RunDirectory, "report", interrupted)
+        assert program.main([str(judged)]) == EXIT_STOPPED
+    assert program.main([str(judged)]) == EXIT_DONE
+    results = [json.loads((path / "result/result.json").read_text()) for path in (judged, other)]
+    assert results[0] == results[1]
+    assert "held_out" in results[0]
+
+
+def test_a_held_out_model_that_can_not_judge_the_run_is_refused(judged, tiny, tmp_path, capsys):
+    told = json.loads((judged / "config.json").read_text())
+    strange = shutil.copytree(told["held_out_model"], tmp_path / "strange")
+    card = json.loads((strange / "reward.json").read_text())
+    (strange / "reward.json").write_text(json.dumps({**card, "template_hash": "another"}))
+    for folder, sentence in (
+        (strange, "held_out_model does not fit: The policy and the reward model have different"),
+        (told["reward_model"], "held_out_model must be another one"),
+        ("/nowhere", "a folder with a held_out_model in 'held_out_model'"),
+    ):
+        prepared(judged, tiny, **told | {"held_out_model": str(folder)})
+        assert program.main([str(judged)]) == EXIT_FAILED
+        [only] = capsys.readouterr().err.strip().splitlines()
+        assert sentence in only
 
 
 REFUSALS = [
