@@ -74,3 +74,17 @@ def test_left_is_on_the_left_where_a_language_is_written_from_the_right(
     judgment = Judgment.objects.get()
     assert judgment.preference == -1
     assert judgment.comparison.first.text == left
+
+
+def test_what_is_chosen_is_seen_where_the_system_chooses_the_colours(
+    open_work, alice, nine_points, fill
+):
+    fill(nine_points)
+    page = open_work(alice, nine_points)
+    page.emulate_media(forced_colors="active")
+    page.keyboard.press("t")
+    page.locator("form.pair").focus()  # the ring around what has the focus is not what is meant
+    colour = "choice => getComputedStyle(choice).backgroundColor"
+    colours = page.locator(".choice").evaluate_all(f"all => all.map({colour})")
+    chosen = page.locator(".choice:has(:checked)").evaluate(colour)
+    assert colours.count(chosen) == 1
