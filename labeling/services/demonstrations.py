@@ -110,6 +110,15 @@ def _lease(slot: DemonstrationSlot, labeler: User, until: datetime) -> None:
     slot.save(update_fields=["labeler", "leased_until", "price"])
 
 
+def renew_lease(*, slot: DemonstrationSlot, labeler: User, now: datetime) -> None:
+    """Who is writing keeps the prompt: its lease begins anew once half of it is over."""
+    until = lease_end(slot.campaign, now)
+    half = timedelta(minutes=slot.campaign.lease_minutes) / 2
+    DemonstrationSlot.objects.filter(
+        pk=slot.pk, labeler=labeler, answered_at__isnull=True, leased_until__lt=until - half
+    ).update(leased_until=until)
+
+
 @transaction.atomic
 def edit_better(*, judgment: Judgment, labeler: User, now: datetime) -> DemonstrationSlot:
     """Reserve the prompt of a judged pair, so that its better response is edited into the ideal.

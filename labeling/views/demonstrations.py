@@ -21,6 +21,7 @@ from labeling.services.demonstrations import (
     change_demonstration,
     claim_prompt,
     record_demonstration,
+    renew_lease,
     skip_prompt,
 )
 from labeling.views.work import in_background, in_one_sentence
@@ -84,9 +85,13 @@ def record(request: SignedIn, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def preview(request: SignedIn, pk: int) -> HttpResponse:
-    """What a text looks like, and how it was made from the response it started from."""
+    """What a text looks like, and how it was made from the response it started from.
+
+    Asked for as someone writes, so it is also the sign that the prompt is still worked on.
+    """
     slot = prompt_slot_for(request.user, pk)
     form = PreviewForm(request.POST)
+    renew_lease(slot=slot, labeler=request.user, now=timezone.now())
     if not form.is_valid():
         return HttpResponse(_("This is too long to show."), status=422, content_type="text/plain")
     source = next((r for r in slot.offered if r.pk == form.cleaned_data["started_from"]), None)

@@ -26,6 +26,7 @@ from labeling.services.demonstrations import (
     claim_prompt,
     edit_better,
     record_demonstration,
+    renew_lease,
     skip_prompt,
     want_demonstrations,
 )
@@ -164,6 +165,18 @@ def test_an_answer_sent_again_is_stored_once_and_another_one_refused(held, alice
 def test_a_lease_that_ran_out_costs_nothing_while_a_place_is_free(held, alice):
     late = NOW + timedelta(hours=3)
     assert record(held, alice, now=late).seconds == 12.5
+
+
+def test_writing_renews_a_lease_half_way_for_whoever_holds_the_prompt(held, alice, bob):
+    half = timedelta(minutes=held.campaign.lease_minutes) / 2
+    ends = held.leased_until
+    renew_lease(slot=held, labeler=alice, now=NOW + half / 2)
+    renew_lease(slot=held, labeler=bob, now=NOW + 1.5 * half)
+    held.refresh_from_db()
+    assert held.leased_until == ends
+    renew_lease(slot=held, labeler=alice, now=NOW + 1.5 * half)
+    held.refresh_from_db()
+    assert held.leased_until == ends + 1.5 * half
 
 
 def test_a_place_that_went_to_someone_else_is_said_and_nothing_is_stored(

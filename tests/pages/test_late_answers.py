@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from labeling.models import Campaign, Judgment
+from labeling.models import Assignment, Campaign, Judgment
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -70,3 +70,25 @@ def test_guidelines_that_change_stay_open_where_they_are_read_and_say_that_they_
     expect(summary).to_be_focused()
     expect(summary).to_contain_text("changed")
     expect(page.locator("[data-guidelines-changed]")).to_have_text("The guidelines have changed.")
+
+
+def test_nobodys_time_runs_out_over_a_pair_they_work_on(page, open_work, alice, campaign, fill):
+    fill(campaign, 3)
+    page.clock.install()
+    open_work(alice, campaign, ahead=1)  # one is left to bob
+    with page.expect_response("**/ahead/"):
+        page.clock.run_for(2000)  # then it looks once whether there is more
+    shown = Assignment.objects.get(pk=page.locator("form.pair").get_attribute("data-assignment"))
+    asked = []
+    page.on("request", lambda request: "ahead" in request.url and asked.append(request.url))
+    page.keyboard.press("Shift")  # long before half of the lease is over
+    page.clock.fast_forward(60_000 * (campaign.lease_minutes // 2 + 1))
+    page.wait_for_timeout(300)
+    assert not asked  # nobody gave a sign
+    with page.expect_response("**/ahead/"):
+        page.keyboard.press("Shift")
+    renewed = Assignment.objects.get(pk=shown.pk)
+    assert renewed.leased_until > shown.leased_until
+    page.keyboard.press("Shift")
+    page.wait_for_timeout(300)
+    assert len(asked) == 1

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Demonstration, DemonstrationSkip, DemonstrationSlot, Judgment
@@ -281,6 +282,17 @@ class TestWithoutScripts:
         client.force_login(alice)
         slot = client.get(reverse("labeling:write", args=[writing_campaign.pk])).context["slot"]
         page = client.post(
+    def test_a_preview_says_that_the_prompt_is_still_worked_on(
+        self, client, alice, bob, writing_campaign
+    ):
+        client.force_login(alice)
+        slot = client.get(reverse("labeling:write", args=[writing_campaign.pk])).context["slot"]
+        DemonstrationSlot.objects.filter(pk=slot.pk).update(leased_until=timezone.now())
+        address = reverse("labeling:preview", args=[slot.pk])
+        assert client.post(address, {"text": "So"}).status_code == 200
+        slot.refresh_from_db()
+        assert slot.leased_until > timezone.now()
+
             reverse("labeling:preview", args=[slot.pk]),
             {"text": "<script>alert(1)</script> [a](http://x.example)"},
         ).content.decode()

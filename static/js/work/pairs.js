@@ -11,6 +11,7 @@ const LOW = 16; // below this many ahead, more are asked for
 const QUIET = 1000; // milliseconds before the page reads further ahead
 const FIRST_WAIT = 1000; // milliseconds until a pair that could not be had is asked for again
 const LONGEST_WAIT = 10_000;
+const RENEWAL = 60_000; // milliseconds between two tries to renew leases
 
 const place = document.querySelector("[data-outbox]");
 const announce = document.querySelector("[data-announce]");
@@ -182,6 +183,23 @@ function add(assignment, html) {
   ahead.set(assignment, pair);
   for (const image of pair.querySelectorAll("img")) new Image().src = image.getAttribute("src");
   return true;
+}
+
+// Staying -----------------------------------------------------------------------------------------
+
+let renewed = 0; // when the leases were last renewed, or that was tried
+
+/** Nobody's time runs out over a pair they work on: a sign of them renews the leases half way. */
+function stay() {
+  const half = place.dataset.leaseMinutes * 30_000;
+  const now = Date.now();
+  if (!form() || !runsOut || now < runsOut - half || now < renewed + RENEWAL) return;
+  renewed = now;
+  refill(Math.min(ahead.size + 1, ENOUGH));
+}
+
+for (const sign of ["keydown", "pointerdown", "pointermove", "scroll"]) {
+  document.addEventListener(sign, stay, { passive: true, capture: true });
 }
 
 // Leaving -----------------------------------------------------------------------------------------
