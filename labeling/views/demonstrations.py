@@ -32,6 +32,7 @@ KEYS = [
     ("start-1", "1", gettext_lazy("Start from answer 1")),
     ("start-2", "2", gettext_lazy("Start from answer 2")),
     ("start-none", "N", gettext_lazy("Start from nothing")),
+    ("reveal", "V", gettext_lazy("Show or cover the responses")),
     ("submit", "Enter", gettext_lazy("Submit")),
     ("skip", "S", gettext_lazy("Skip")),
     ("undo", "U", gettext_lazy("Change your last answer")),
@@ -90,8 +91,8 @@ def preview(request: SignedIn, pk: int) -> HttpResponse:
     Asked for as someone writes, so it is also the sign that the prompt is still worked on.
     """
     slot = prompt_slot_for(request.user, pk)
-    form = PreviewForm(request.POST)
     renew_lease(slot=slot, labeler=request.user, now=timezone.now())
+    form = PreviewForm(request.POST)
     if not form.is_valid():
         return HttpResponse(_("This is too long to show."), status=422, content_type="text/plain")
     source = next((r for r in slot.offered if r.pk == form.cleaned_data["started_from"]), None)
@@ -221,15 +222,16 @@ def show(
         "opted_out": [] if slot else content_kept_from(request.user, campaign),
         "today_in_words": today_in_words(request.user),
         "alone": alone,
-        "keys": [key for key in KEYS if key[0] not in unneeded(sources, alone)],
+        "keys": [key for key in KEYS if key[0] not in unneeded(campaign, sources, alone)],
     }
     return render(request, "labeling/write.html", context, status=status)
 
 
-def unneeded(sources: list[Response], alone: bool) -> set[str]:
+def unneeded(campaign: Campaign, sources: list[Response], alone: bool) -> set[str]:
     """Actions that there is nothing for on this page."""
     starts = {0: {"start-1", "start-2", "start-none"}, 1: {"start-2"}}.get(len(sources), set())
-    return starts | ({"skip", "undo"} if alone else set())
+    covered = bool(sources and campaign.content_warnings)
+    return starts | ({"skip", "undo"} if alone else set()) | (set() if covered else {"reveal"})
 
 
 def today_in_words(labeler: User) -> str:

@@ -15,6 +15,7 @@ const form = area.querySelector("form.pair");
 const keys = document.getElementById("keys");
 const keysOn = document.querySelector("[data-keys-on]");
 const text = form?.elements.text;
+const veil = form?.querySelector(".veil");
 const draft = form && `prompt-${form.getAttribute("action")}`;
 
 let keeping = null;
@@ -64,8 +65,7 @@ function changed() {
 
 /** Put a response into the place for the text; the browser's undo brings back what was there. */
 function start(button) {
-  const veil = button.closest(".veil");
-  if (veil && !veil.open) return veil.querySelector("summary").focus(); // nobody edits unseen
+  if (veil?.contains(button) && !veil.open) return veil.querySelector("summary").focus(); // nobody edits unseen
   form.elements.started_from.value = button.dataset.source;
   text.focus();
   text.select();
@@ -129,7 +129,7 @@ document.addEventListener("keydown", (event) => {
   if (writes(target) || (key === "Enter" && target.closest("a, button, summary"))) return;
   if (key !== "Enter" && !keysOn.checked) return;
   if (key === "Escape") return document.getElementById("guidelines")?.removeAttribute("open");
-  const action = bindings.action(key);
+  const action = bindings.action(event);
   if (action && !event.repeat && act(action)) event.preventDefault();
 });
 
@@ -139,6 +139,7 @@ function act(action) {
     help: () => keys.showModal(),
     write: text && (() => text.focus()),
     submit: () => (form ? form.requestSubmit() : area.querySelector("[data-next]")?.click()),
+    reveal: veil && (() => veil.toggleAttribute("open")),
     undo: () => area.querySelector("[data-last-answer]")?.click(),
     skip: form?.querySelector(".skipping") && skip,
   }[action];

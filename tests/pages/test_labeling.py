@@ -169,6 +169,25 @@ def test_a_pair_read_ahead_before_an_answer_is_stored_counts_it_all_the_same(
     expect(page.locator(".today")).to_have_text("2 judged today")
 
 
+def test_a_hidden_tab_costs_no_attention(page, open_work, alice, campaign, fill):
+    fill(campaign)
+    page.clock.install()
+    open_work(alice, campaign)
+    turn = """hidden => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.clock.run_for(100_000)
+    page.evaluate(turn, True)
+    page.clock.run_for(3_000_000)
+    page.evaluate(turn, False)
+    page.clock.run_for(50_000)
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="No pair is waiting")).to_be_visible()
+    assert 150 <= (Judgment.objects.get().seconds or 0) < 1000
+
+
 def test_two_tabs_show_the_same_pair_and_the_second_answer_is_refused(
     open_work, alice, campaign, fill, context
 ):

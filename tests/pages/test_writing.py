@@ -194,6 +194,10 @@ class TestByKeyboard:
         expect(page.locator(".veil summary")).to_be_focused()
         expect(text).to_have_value("")
         assert not violations(page)
+        page.keyboard.press("v")
+        expect(page.get_by_text("It reflects the sea.")).to_be_visible()
+        page.keyboard.press("v")
+        expect(page.get_by_text("It reflects the sea.")).to_be_hidden()
         page.keyboard.press("Enter")
         expect(page.get_by_text("It reflects the sea.")).to_be_visible()
         page.keyboard.press("1")
@@ -278,10 +282,6 @@ class TestWithoutScripts:
         address = reverse("labeling:change_demonstration", args=[made.pk])
         assert client.get(address).status_code == 404, "another labeler's own"
 
-    def test_what_a_text_shows_can_do_nothing(self, client, alice, writing_campaign):
-        client.force_login(alice)
-        slot = client.get(reverse("labeling:write", args=[writing_campaign.pk])).context["slot"]
-        page = client.post(
     def test_a_preview_says_that_the_prompt_is_still_worked_on(
         self, client, alice, bob, writing_campaign
     ):
@@ -293,6 +293,10 @@ class TestWithoutScripts:
         slot.refresh_from_db()
         assert slot.leased_until > timezone.now()
 
+    def test_what_a_text_shows_can_do_nothing(self, client, alice, writing_campaign):
+        client.force_login(alice)
+        slot = client.get(reverse("labeling:write", args=[writing_campaign.pk])).context["slot"]
+        page = client.post(
             reverse("labeling:preview", args=[slot.pk]),
             {"text": "<script>alert(1)</script> [a](http://x.example)"},
         ).content.decode()

@@ -24,11 +24,26 @@ function read() {
 const plain = (key) => (key.length === 1 ? key.toUpperCase() : key);
 const keyOf = (row) => chosen[row.dataset.action] ?? row.dataset.key;
 
+const bound = (key) => rows.find((row) => keyOf(row) === key)?.dataset.action;
+
+/**
+ * What a pressed key gives on an English keyboard, where this one has digits behind Shift (French),
+ * letters of another script (Arabic) or another question mark.
+ */
+function elsewhere({ key, code, shiftKey }) {
+  if (key === "؟" || key === "？") return "?";
+  if (/^Digit\d$/.test(code) && !shiftKey) return code.at(-1);
+  const foreign = /\p{L}/u.test(key) && !/\p{Script=Latin}/u.test(key);
+  return foreign && /^Key[A-Z]$/.test(code) ? code.at(-1) : "";
+}
+
 /** The action of a pressed key, or nothing. */
-export function action(key) {
-  const found = rows.find((row) => keyOf(row) === plain(key));
-  if (!found && key === "0") return "choose-T"; // beside 9 on every keyboard
-  return found?.dataset.action;
+export function action(event) {
+  for (const key of [plain(event.key), elsewhere(event)]) {
+    const found = bound(key);
+    if (found) return found;
+    if (key === "0") return "choose-T"; // beside 9 on every keyboard
+  }
 }
 
 export function show() {

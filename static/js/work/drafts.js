@@ -53,7 +53,7 @@ async function restore() {
     const values = draft.fields.filter(([name]) => name === input.name).map(([, value]) => value);
     if (input.type === "radio" || input.type === "checkbox") {
       input.checked = values.includes(input.value);
-      details ||= input.checked && input.name !== "answer";
+      details ||= input.checked && input.closest(".more");
     } else if (values.length) {
       input.value = values[0];
       details ||= input.type === "textarea";

@@ -26,15 +26,22 @@ document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (key === "Enter" && acts(target)) return;
   if (event.ctrlKey || event.metaKey) return key === "Enter" && !event.repeat && submit(event);
-  if (writes(target)) return;
+  if (key === "Escape" && writes(target) && target.form === pair.form()) return leave(target);
+  if (writes(target) || (event.shiftKey && key.startsWith("Arrow"))) return; // which picks text
   // A browser would submit a form from one of its circles, whatever key that is given to here.
   if (key === "Enter") event.preventDefault();
   else if (!keysOn.checked) return;
   if (key === "Escape") document.getElementById("guidelines")?.removeAttribute("open");
   else if (key === "PageDown" || key === "PageUp") {
     if (scrolling.page(key === "PageDown" ? 1 : -1)) event.preventDefault();
-  } else run(bindings.action(key), event);
+  } else run(bindings.action(event), event);
 });
+
+/** Back from a text to the pair, where single keys work. */
+function leave(text) {
+  text.blur();
+  pair.form().focus({ preventScroll: true });
+}
 
 function run(action, event) {
   if (action === "help") {
@@ -71,6 +78,9 @@ function answer(action, event) {
     form.querySelector("[data-ideal]")?.click();
   } else if (veil.covers()) {
     veil.point();
+  } else if (action === "aspect") {
+    event.preventDefault();
+    reachAspect(form);
   } else if (action === "differ") {
     differences.toggle();
   } else if (action === "link") {
@@ -84,6 +94,13 @@ function answer(action, event) {
   } else if (action.startsWith("choose-")) {
     select(form.querySelector(`input[data-key="${CSS.escape(action.slice(7))}"]`), event);
   }
+}
+
+/** The next aspect, on what is chosen or in the middle: arrows lead on, Space chooses. */
+function reachAspect(form) {
+  const aspects = [...form.querySelectorAll(".aspect")];
+  const next = aspects[aspects.indexOf(document.activeElement.closest(".aspect")) + 1] ?? aspects[0];
+  (next?.querySelector(":checked") ?? next?.querySelectorAll("input")[1])?.focus();
 }
 
 /** One step along the scale; from nothing or from an equal answer, to the weakest on that side. */

@@ -25,8 +25,7 @@ function settle() {
   const found = veil();
   if (!found) return;
   found.querySelector(".responses").inert = !found.open;
-  const scale = pair.form()?.querySelector(".scale"); // a ranking has none
-  if (scale) scale.inert = !found.open;
+  for (const part of pair.form()?.querySelectorAll(".scale, .aspects") ?? []) part.inert = !found.open;
 }
 
 pair.on(() => {
