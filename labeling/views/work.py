@@ -207,9 +207,10 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
         return show(request, campaign, assignment, form=form, status=422)
     explained = explanation(request, judgment)
     if background:
-        told = {"today": today_in_words(answered_today(request.user)), "explained": explained}
+        today = answered_today(request.user)
+        told = {"today": today_in_words(today), "explained": explained}
         if "next" in request.POST:
-            context = to_render(request, campaign, **claimed(request, campaign))
+            context = to_render(request, campaign, **claimed(request, campaign), today=today)
             told["next"] = render_to_string(PAIR, context, request)
         return JsonResponse(told)
     if explained:
@@ -295,6 +296,7 @@ def to_render(
     warning: bool = False,
     rest: errors.NothingNow | None = None,
     again: str = "",
+    today: int | None = None,
 ) -> dict[str, Any]:
     """What the page is rendered of.
 
@@ -306,6 +308,8 @@ def to_render(
         assignment, refusal = None, errors.LeaseExpired()
     if form is None:
         form = answer_form(assignment) if assignment else JudgmentForm(campaign=campaign)
+    if today is None:
+        today = answered_today(request.user)
     return {
         "campaign": campaign,
         "assignment": assignment,
@@ -316,7 +320,7 @@ def to_render(
         "rest": rest,
         "again": again,
         "opted_out": [] if assignment else content_kept_from(request.user, campaign),
-        "today": (today := answered_today(request.user)),
+        "today": today,
         "today_in_words": today_in_words(today),
     }
 
