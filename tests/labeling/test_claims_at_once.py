@@ -8,7 +8,8 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling import errors
@@ -170,3 +171,17 @@ def test_the_same_answer_sent_six_times_at_once_is_stored_once(alice, campaign, 
 
     at_once(send, range(6))
     assert Judgment.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_waits_for_the_disk_only_within_a_transaction_of_somebody_else(
+    alice, campaign, fill
+):
+    fill(campaign, 2)
+    with CaptureQueriesContext(connection) as alone:
+        claim_next(labeler=alice, campaign=campaign, now=timezone.now())
+    assert any("synchronous_commit = off" in query["sql"] for query in alone)
+    with transaction.atomic(), connection.cursor() as cursor:
+        claim_next(labeler=alice, campaign=campaign, now=timezone.now())
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)
