@@ -1,7 +1,7 @@
 """Passing a pair on unanswered."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -12,18 +12,27 @@ from labeling.access import assignment_for
 from labeling.forms import SkipForm
 from labeling.requests import SignedIn
 from labeling.services.skips import skip_comparison
-from labeling.views.work import show
+from labeling.views.work import (
+    answered_today,
+    in_background,
+    in_one_sentence,
+    show,
+    today_in_words,
+)
 
 
 @never_cache
 @login_required
 @require_POST
 def skip(request: SignedIn, pk: int) -> HttpResponse:
-    """Keep why, and lead to the next pair."""
+    """Keep why, and lead to the next pair; a page that has gone on already is told in JSON."""
     assignment = assignment_for(request.user, pk)
     campaign = assignment.comparison.campaign
+    background = in_background(request)
     form = SkipForm(request.POST)
     if not form.is_valid():
+        if background:
+            return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
         return show(request, campaign, assignment, status=422, skip_form=form)
     try:
         skip_comparison(
@@ -35,5 +44,10 @@ def skip(request: SignedIn, pk: int) -> HttpResponse:
             now=timezone.now(),
         )
     except errors.Refused as refusal:
+        if background:
+            return JsonResponse({"refusal": str(refusal)}, status=409)
         return show(request, campaign, None, refusal=refusal, status=409, skip_form=form)
+    if background:
+        today = today_in_words(answered_today(request.user))
+        return JsonResponse({"today": today, "explained": ""})
     return redirect("labeling:work", campaign.pk)

@@ -14,26 +14,37 @@ import "./work/reasons.js";
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form !== pairs.form()) return;
+  const shown = pairs.form();
+  if (shown && form.id === "skip") {
+    event.preventDefault();
+    goOn(form, form.elements.skip_key.value, inWordsSkipped(form), form.elements.note.value);
+  }
+  if (form !== shown) return;
   form.elements.seconds.value = attention.seconds();
   if (event.submitter?.matches("[data-ideal]")) return; // the page that follows is another one
   event.preventDefault();
-  if (form.dataset.state !== "ready") return; // a double click
-  form.dataset.state = "sending";
-  const { assignment } = form.dataset;
+  goOn(form, form.elements.client_key.value, inWords(form), form.elements.rationale?.value ?? "");
+});
+
+/** Send an answer, or why there is none, in the background, and show the next pair. */
+function goOn(form, key, words, reason) {
+  const shown = pairs.form();
+  if (shown.dataset.state !== "ready") return; // a double click
+  shown.dataset.state = "sending";
+  const { assignment } = shown.dataset;
   outbox.add({
-    key: form.elements.client_key.value,
+    key,
     assignment,
     campaign: document.querySelector("[data-outbox]").dataset.campaign,
     address: form.getAttribute("action"),
     fields: [...new FormData(form)],
-    words: inWords(form),
-    reason: form.elements.rationale?.value ?? "",
+    words,
+    reason,
   });
   drafts.stop();
   pairs.answered(assignment);
   pairs.advance();
-});
+}
 
 /** What was chosen, as the page says it. */
 function inWords(form) {
@@ -41,6 +52,11 @@ function inWords(form) {
   const label = form.querySelector("input[name=answer]:checked")?.closest("label");
   const parts = label?.querySelectorAll(".for-readers, .words") ?? [];
   return [...parts].map((part) => part.textContent.trim()).join(" ");
+}
+
+function inWordsSkipped(form) {
+  const { reason } = form.elements;
+  return `${reason.labels[0].textContent}: ${reason.selectedOptions[0].textContent}`;
 }
 
 let today = ""; // in words, as the server said it last

@@ -231,3 +231,20 @@ class TestPairsThatNobodyIsLeftToJudge:
         skip(held, alice)
         judge(bob, campaign)
         assert progress(campaign).stuck == 0
+
+
+def test_a_page_that_has_gone_on_is_told_in_json(client, held, alice, campaign):
+    client.force_login(alice)
+    address = reverse("labeling:skip", args=[held.pk])
+    json = {"HTTP_ACCEPT": "application/json"}
+    nonsense = client.post(address, {"reason": "boredom", "skip_key": uuid.uuid4()}, **json)
+    assert nonsense.status_code == 422
+    assert "boredom" in nonsense.json()["refusal"]
+    sent = {"reason": "unclear", "skip_key": uuid.uuid4()}
+    for _ in range(2):
+        told = client.post(address, sent, **json).json()
+        assert told == {"today": "0 judged today", "explained": ""}
+    assert Skip.objects.count() == 1
+    again = client.post(address, {**sent, "skip_key": uuid.uuid4()}, **json)
+    assert again.status_code == 409
+    assert again.json()["refusal"]

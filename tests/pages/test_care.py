@@ -93,7 +93,8 @@ def test_a_pair_is_skipped_without_having_been_seen(begun):
     page.keyboard.type("Harm")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Skip this pair").focus()
-    page.keyboard.press("Enter")
+    with page.expect_response("**/label/skips/*/"):
+        page.keyboard.press("Enter")
     expect(page.locator("form.pair")).not_to_have_attribute("action", before)
     assert Skip.objects.get().reason == "harmful"
 

@@ -24,9 +24,11 @@ def test_s_skips_a_pair_with_a_reason_and_the_next_one_comes(open_work, alice, c
     page.keyboard.type("Wrong")
     page.keyboard.press("Tab")
     page.keyboard.type("1 is Dutch, sent by Enter")  # neither digits nor letters are commands here
-    page.keyboard.press("Enter")
+    with page.expect_response("**/label/skips/*/"):
+        page.keyboard.press("Enter")
 
     expect(page.locator("form.pair")).not_to_have_attribute("action", before)
+    expect(page.locator("form.pair")).to_be_focused()
     kept = Skip.objects.get()
     assert (kept.reason, kept.note) == ("wrong_language", "1 is Dutch, sent by Enter")
     assert not Judgment.objects.exists()

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
-from labeling.models import Assignment, Campaign, Judgment, Membership, User
+from labeling.models import Assignment, Campaign, Judgment, Membership, Skip, User
 from labeling.services.assignments import MOST_HELD, claim_next
 from tests.pages.cable import Cable, cable
 
@@ -206,6 +206,46 @@ def test_an_answer_that_is_refused_later_is_shown_with_what_was_answered(
     expect(page.locator("form.pair")).to_be_visible()
     expect(page.locator("[data-refused]")).to_have_count(0)
     assert not Judgment.objects.exists()
+
+
+def test_a_pair_is_skipped_without_a_network_and_the_skip_stored_once(
+    open_work, alice, campaign, fill, context
+):
+    fill(campaign, 30)
+    page = open_work(alice, campaign, ahead=MOST_HELD - 1)
+    first = page.locator("form.pair").get_attribute("data-assignment")
+    context.set_offline(True)
+    page.keyboard.press("s")
+    page.keyboard.type("Wrong")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("form.pair")).not_to_have_attribute("data-assignment", first or "")
+    expect(page.locator("[data-count]")).to_have_text("1")
+    answer(page)
+    expect(page.locator("[data-count]")).to_have_text("2")
+    context.set_offline(False)
+    expect(page.get_by_text("Waiting for the server.")).to_be_hidden(timeout=30_000)
+    skip = Skip.objects.get()
+    assert (skip.assignment_id, skip.reason) == (int(first or 0), "wrong_language")
+    assert Judgment.objects.count() == 1
+
+
+def test_a_skip_that_is_refused_is_shown_with_its_reason(open_work, alice, bob, campaign, fill):
+    fill(campaign)
+    page = open_work(alice, campaign)
+    expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", "0")
+    Assignment.objects.update(leased_until=timezone.now())
+    assert claim_next(labeler=bob, campaign=campaign, now=timezone.now())
+    page.keyboard.press("s")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Which moon?")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text(
+        "Your time on this comparison ran out, so it went to someone else."
+    )
+    expect(page.locator("[data-refused] [data-words]")).to_contain_text("Reason to skip: ")
+    expect(page.locator("[data-refused] q")).to_have_text("Which moon?")
+    assert not Skip.objects.exists()
 
 
 def test_the_next_pair_is_there_before_the_server_has_the_answer(

@@ -220,7 +220,8 @@ def test_a_group_is_skipped_with_a_reason(open_ranking, alice):
     page.keyboard.press("s")
     page.keyboard.type("The")
     page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
+    with page.expect_response("**/label/skips/*/"):
+        page.keyboard.press("Enter")
     next_group(page, before)
     assert Skip.objects.count() == 1
 
