@@ -76,6 +76,33 @@ def test_left_is_on_the_left_where_a_language_is_written_from_the_right(
     assert judgment.comparison.first.text == left
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_what_opens_on_a_phone_lies_inside_the_window(
+    open_work, alice, nine_points, fill, language
+):
+    nine_points.guidelines = "Be fair.\n\n" * 40
+    nine_points.save()
+    fill(nine_points)
+    alice.language = language
+    alice.save()
+    page = open_work(alice, nine_points)
+    for width, height in ((390, 844), (320, 640)):
+        page.set_viewport_size({"width": width, "height": height})
+        for opener, panel in (
+            ("#guidelines > summary", "#guidelines > .prose"),
+            (".skipping > summary", ".skipping > .panel"),
+        ):
+            page.locator(opener).click()
+            page.locator(f"{panel} >> nth=0").scroll_into_view_if_needed()
+            box = page.locator(panel).bounding_box()
+            assert box
+            assert box["x"] >= 0, panel
+            assert box["x"] + box["width"] <= width, panel
+            assert box["y"] + box["height"] > 0, panel
+            assert box["y"] < height, panel
+            page.locator(opener).click()
+
+
 def test_what_is_chosen_is_seen_where_the_system_chooses_the_colours(
     open_work, alice, nine_points, fill
 ):
