@@ -15,6 +15,13 @@ export function keep(assignment, html, until = "", runsOut = Date.now() + leaseM
   store.put("pairs", { assignment, labeler, campaign, language, html, until, runsOut });
 }
 
+/** The leases of all that is kept were renewed. */
+export async function renew(until, runsOut) {
+  for (const pair of await store.all("pairs")) {
+    if (known.has(pair.assignment)) store.put("pairs", { ...pair, until, runsOut });
+  }
+}
+
 export function drop(assignment) {
   known.delete(assignment);
   store.remove("pairs", assignment);

@@ -173,6 +173,7 @@ async function ask(want) {
     if (assignment === current() || isAnswered(assignment)) continue;
     if (add(assignment, html)) kept.keep(assignment, html, until, runsOut);
   }
+  kept.renew(until, runsOut);
   place.dataset.ready = ahead.size;
   return true;
 }
