@@ -171,13 +171,15 @@ def test_the_theme_is_remembered(page, live_server, alice):
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 def test_no_page_is_wider_than_a_phone(page, live_server, sign_in, scene):
-    page.set_viewport_size({"width": 390, "height": 844})
     sign_in(scene.engineer)
     for address in addresses(scene):
+        page.set_viewport_size({"width": 390, "height": 844})
         page.goto(live_server.url + address)
         page.wait_for_timeout(150)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 390, f"{address} is {width} pixels wide"
+        for narrow in (390, 320):  # 320: also a window of 1280 at 400 %
+            page.set_viewport_size({"width": narrow, "height": 844})
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= narrow, f"{address} is {width} pixels wide"
 
 
 @pytest.mark.browser
