@@ -77,6 +77,8 @@ BROKER_URL = read_url(
 VLLM_BASE_URLS = read_servers(
     ENVIRONMENT, "VLLM_BASE_URL", ["http://127.0.0.1:8100/v1", "http://127.0.0.1:8101/v1"]
 )
+# Servers that may answer for a policy in training; they need other options than those above.
+ROLLOUT_BASE_URLS = read_servers(ENVIRONMENT, "ROLLOUT_BASE_URL", [])
 VLLM_API_KEY = ENVIRONMENT.get("VLLM_API_KEY", "")
 MODEL_PATH = read_model(ENVIRONMENT, "MODEL", VAR / "models" / "SmolLM2-135M-Instruct")
 ARTIFACTS_URL = read_artifacts(ENVIRONMENT, "ARTIFACTS_URL", f"file://{VAR / 'artifacts'}")

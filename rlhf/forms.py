@@ -56,6 +56,12 @@ ALGORITHMS = [
     ("dpo", _("online DPO: the better of two answers teaches")),
 ]
 COMPETING = {"rloo": 4, "dpo": 2}  # answers to one prompt
+# What may answer while a policy learns, with words.
+GENERATORS = [
+    ("", _("vLLM, in the process that trains")),
+    ("server", _("vLLM servers, which are given the policy's matrices after each update")),
+    ("transformers", _("transformers: slower, needs nothing beside it")),
+]
 
 
 class PPOForm(forms.Form):
@@ -73,6 +79,17 @@ class PPOForm(forms.Form):
         label=_("KL coefficient"),
         help_text=_("Score given up per nat; higher holds the policy nearer to its parent."),
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
+    generator = forms.ChoiceField(choices=GENERATORS, required=False, label=_("Answers by"))
+    server = forms.CharField(
+        required=False,
+        max_length=1000,
+        label=_("Servers"),
+        help_text=_(
+            "Addresses with commas, where servers answer; empty: all of ROLLOUT_BASE_URL. They "
+            "serve the policy that is started from and take adapters: docs/scaling.md says how."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "url", "dir": "ltr"}),
     )
     held_out_model = forms.ModelChoiceField(
         queryset=RewardModel.objects.none(),
@@ -95,15 +112,23 @@ class PPOForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Refuse here what the program would refuse once a worker is free."""
         chosen = dict(self.config())
+        generator, server = chosen.pop("generator", ""), chosen.pop("server", "")
         try:
-            PPOTraining(**MODES[chosen.pop("mode", "default")] | chosen)
+            training = PPOTraining(**MODES[chosen.pop("mode", "default")] | chosen)
         except ValueError as reason:
             raise forms.ValidationError(str(reason)) from reason
+        if server and generator != "server":
+            self.add_error("server", _("Let servers answer, or leave their addresses empty."))
+        if generator == "server" and training.tuning != "lora":
+            self.add_error(
+                "generator",
+                _("Servers take small matrices only; choose the default mode, or vLLM."),
+            )
         return self.cleaned_data
 
     def config(self) -> dict[str, Any]:
         """What config.json says of it."""
-        names = ("mode", "algorithm", "updates", "kl_coef")
+        names = ("mode", "algorithm", "updates", "kl_coef", "generator", "server")
         chosen = {n: v for n in names if (v := self.cleaned_data.get(n)) not in (None, "")}
         if chosen.get("algorithm") in COMPETING:
             chosen["answers_per_prompt"] = COMPETING[chosen["algorithm"]]

@@ -18,7 +18,7 @@ from labeling.models import Prompt
 from labeling.requests import SignedIn, told
 from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import Curve, curves, log_tail, samples
-from rlhf.forms import PriceForm
+from rlhf.forms import GENERATORS, PriceForm
 from rlhf.models import PolicyRun, Steering
 from rlhf.selectors.frontier import frontier
 from rlhf.selectors.win_rates import win_rates
@@ -233,6 +233,7 @@ def watched(pk: int) -> dict[str, Any]:
         pk=pk,
     )
     changes = steered(found)
+    generator = found.config.get("generator", "vllm")
     return {
         "run": found,
         "charts": curves(found, CURVES),
@@ -240,6 +241,7 @@ def watched(pk: int) -> dict[str, Any]:
         "samples": samples_of(found),
         "frontier": frontier(found),
         "wins": win_rates(found.figures),
+        "generator": dict(GENERATORS).get("" if generator == "vllm" else generator, generator),
         "changes": changes,
         "ending": any(one.change.finish for one in changes),
         "priced": found.config.get("algorithm") != "dpo",

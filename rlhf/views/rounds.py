@@ -23,6 +23,7 @@ from rlhf.selectors.generations import generation_state
 from rlhf.selectors.policies import campaign_line, current_policy
 from rlhf.selectors.rounds import beats_baselines_by, duel_result, judged_and_new
 from rlhf.selectors.win_rates import win_rates
+from rlhf.services.rollout_servers import check_they_answer, named_servers
 from rlhf.services.rounds import decide, start_duel, train_judge, train_policy
 
 SHOWN = 50
@@ -122,7 +123,12 @@ def options_of(request: SignedIn, round: Round) -> dict[str, Any]:
     if not form.is_valid():
         first = next(iter(form.errors.values()))
         raise errors.Refused(" ".join(map(str, first)))
-    return {"held_out_model": form.cleaned_data["held_out_model"], "config": form.config()}
+    config = form.config()
+    if config.get("generator") == "server":
+        servers = named_servers(config.get("server", ""))
+        check_they_answer(servers)  # here, since what follows holds the round
+        config["server"] = ",".join(servers)
+    return {"held_out_model": form.cleaned_data["held_out_model"], "config": config}
 
 
 def take_step(request: SignedIn, pk: int, step: Callable[[Round], object]) -> HttpResponse:

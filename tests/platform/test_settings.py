@@ -48,6 +48,7 @@ def settings_under(monkeypatch, tmp_path):
         ("VLLM_BASE_URL", "http://127.0.0.1:8100"),
         ("VLLM_BASE_URL", "127.0.0.1:8100/v1"),
         ("VLLM_BASE_URL", "http://a:1/v1,http://a:1/v1"),
+        ("ROLLOUT_BASE_URL", "http://127.0.0.1:8200"),
         ("MODEL", "/no/such/folder"),
         ("MODEL", "just-a-name"),
         ("ARTIFACTS_URL", "nonsense://bucket"),
