@@ -15,6 +15,9 @@ class RewardModel(TrainingRun):
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="reward_models")
     # Whose weights the trunk starts from.
     base = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="reward_models")
+    # Learns from the pairs that the campaign's other models have held out, and from no others, so
+    # that it can check what followed one of them; never the campaign's current model itself.
+    learns_held_out = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return f"reward model {self.pk}"

@@ -15,6 +15,7 @@ urlpatterns = [
     path("reward-models/<int:pk>/card/", reward_models.card, name="card"),
     path("reward-models/<int:pk>/compare/", reward_models.compare, name="compare"),
     path("reward-models/<int:pk>/pairs/<int:comparison>/", reward_models.pair, name="pair"),
+    path("reward-models/<int:pk>/held-out/", reward_models.held_out, name="held_out"),
     path("reward-models/<int:pk>/appoint/", reward_models.appoint, name="appoint"),
     path("reward-models/<int:pk>/cancel/", reward_models.cancel, name="cancel"),
     path("api/reward-models/<int:pk>/scores/", Scores.as_view(), name="scores"),

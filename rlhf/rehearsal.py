@@ -23,6 +23,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from labeling.errors import TooFewPairs
 from labeling.models import (
     Campaign,
     CampaignPolicy,
@@ -38,7 +39,9 @@ from labeling.services.exports import jsonl_lines, preference_rows, write_parque
 from labeling.services.imports import import_preferences
 from labeling.services.snapshots import split_of
 from labeling.simulation import SimulatedLabeler, Taste
+from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
+from rewardmodel.services.reward_models import train_held_out
 from rlhf.models import PolicyRun, Round
 from rlhf.selectors.generations import generation_state
 from rlhf.selectors.policies import current_policy
@@ -98,12 +101,15 @@ class Rehearsal:
                 round=round, by=None, config={"seed": self.seed} | self.reward_config
             )
             figures.update(self._finished(judge))
+        with self._step("train a held-out model") as figures:
+            figures.update(self._held_out(judge))
         with self._step("PPO") as figures:
             config = {"seed": self.seed} | self.policy_config
             if self.updates:
                 config["updates"] = self.updates
             ppo = rounds.train_policy(round=round, by=None, config=config)
             figures.update(self._finished(ppo))
+            figures.update(self._checked(ppo))
         with self._step("serve the new policy, compare it blind") as figures:
             figures.update(self._duel(round, passwords))
         with self._step("decide") as figures:
@@ -268,6 +274,21 @@ class Rehearsal:
         if run.status != TrainingRun.Status.SUCCEEDED:
             raise RehearsalFailed(f"{run} {run.status}: {run.error}")
         return {name: value for name, value in run.figures.items() if _is_number(value)}
+
+    def _held_out(self, judge: RewardModel) -> dict[str, Any]:
+        """A model of the labels that the other one did not see: it checks what follows that one."""
+        # Few pairs are enough to try: how good it is gets measured on hundreds.
+        config = {"min_train_pairs": 30} | self.reward_config
+        try:
+            return self._finished(train_held_out(of=judge, by=None, config=config))
+        except (TooFewPairs, RehearsalFailed) as reason:
+            self.tell(f"  None: {reason}")  # PPO goes on without
+            return {}
+
+    def _checked(self, run: PolicyRun) -> dict[str, Any]:
+        """What the model says that the run did not follow, under names of its own."""
+        said = run.figures.get("held_out", {})
+        return {f"held_out_{name}": value for name, value in said.items() if _is_number(value)}
 
     def _duel(self, round: Round, passwords: dict[str, str]) -> dict[str, Any]:
         round.refresh_from_db()

@@ -212,6 +212,7 @@ TABLE: dict[str, Row] = {
     "rewardmodel:suites": Row(ENGINEERS),
     "rewardmodel:measure": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:appoint": Row(ENGINEERS, "POST", its("reward_model")),
+    "rewardmodel:held_out": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:cancel": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:scores": Row(ENGINEERS, "POST", its("reward_model")),
     "rewardmodel:train": Row(ENGINEERS, "GET", its("snapshot")),

@@ -38,8 +38,8 @@ def active_reward_models(campaign: Campaign) -> QuerySet[RewardModel]:
 
 def labels_since_training(campaign: Campaign, kinds: Sequence[str]) -> int:
     """Judged comparisons that the newest reward model, finished or not, has not seen."""
-    newest = RewardModel.objects.filter(snapshot__campaign=campaign).select_related("snapshot")
-    run = newest.first()
+    newest = RewardModel.objects.filter(snapshot__campaign=campaign, learns_held_out=False)
+    run = newest.select_related("snapshot").first()
     seen = run.snapshot.train_pairs + run.snapshot.test_pairs if run else 0
     return max(0, judged_comparisons(campaign, list(kinds)) - seen)
 

@@ -12,10 +12,17 @@ READ_ALIKE = ("template_hash", "tokenizer_hash")  # what two models must share t
 
 
 def others_ready(followed: RewardModel) -> QuerySet[RewardModel]:
-    """The finished models of the same campaign that a run may be checked by, newest first."""
-    return RewardModel.objects.filter(
-        snapshot__campaign=followed.snapshot.campaign_id, status=RewardModel.Status.SUCCEEDED
-    ).exclude(pk=followed.pk)
+    """The finished models of the same campaign that a run may be checked by.
+
+    Those that share no label with it first, then the newest.
+    """
+    return (
+        RewardModel.objects.filter(
+            snapshot__campaign=followed.snapshot.campaign_id, status=RewardModel.Status.SUCCEEDED
+        )
+        .exclude(pk=followed.pk)
+        .order_by("-learns_held_out", "-id")
+    )
 
 
 def reads_alike(one: RewardModel, other: RewardModel) -> bool:
@@ -27,7 +34,7 @@ def reads_alike(one: RewardModel, other: RewardModel) -> bool:
 
 
 def held_out_model_for(followed: RewardModel) -> RewardModel | None:
-    """The newest that reads alike; None where there is none."""
+    """The first of `others_ready` that reads alike; None where there is none."""
     return next((other for other in others_ready(followed) if reads_alike(followed, other)), None)
 
 

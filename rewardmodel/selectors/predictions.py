@@ -134,9 +134,11 @@ def surprises(run: RewardModel) -> list[tuple[int, float, dict[str, Any]]]:
 
 
 def comparable(run: RewardModel) -> list[RewardModel]:
-    """Finished models of the same campaign, newest first."""
+    """Finished models of the same campaign that have held out the same pairs, newest first."""
     return list(
         RewardModel.objects.filter(
-            snapshot__campaign=run.snapshot.campaign_id, status=RewardModel.Status.SUCCEEDED
+            snapshot__campaign=run.snapshot.campaign_id,
+            status=RewardModel.Status.SUCCEEDED,
+            learns_held_out=run.learns_held_out,
         ).exclude(pk=run.pk)
     )

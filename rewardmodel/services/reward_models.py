@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from labeling.models import Act, Campaign, Policy, Snapshot, User
 from labeling.services import audit
 from labeling.services.snapshots import take_snapshot
 from rewardmodel.following import succeeded
-from rewardmodel.learning.rundirectory import write_json
+from rewardmodel.learning.rundirectory import write_json, write_rows
 from rewardmodel.models import Appointment, RewardModel
 from rewardmodel.selectors.appointments import (
     active_reward_models,
@@ -47,17 +48,58 @@ def start_reward_model(
         raise errors.NotReady(
             _("%(policy)s has no weights to start from; choose another policy.") % {"policy": base}
         )
+    return _asked_for(snapshot, base, by, config or {})
+
+
+def _asked_for(
+    snapshot: Snapshot,
+    base: Policy,
+    by: User | None,
+    config: dict[str, Any],
+    *,
+    learns_held_out: bool = False,
+) -> RewardModel:
     run = RewardModel.objects.create(
-        snapshot=snapshot, base=base, created_by=by, config=config or {}
+        snapshot=snapshot,
+        base=base,
+        created_by=by,
+        config=config,
+        learns_held_out=learns_held_out,
     )
     audit.record(
         actor=by,
         act=Act.TRAINING_STARTED,
         subject=run,
-        details={"snapshot": snapshot.digest, "base": base.slug, "config": run.config},
+        details={
+            "snapshot": snapshot.digest,
+            "base": base.slug,
+            "config": run.config,
+            "learns_held_out": learns_held_out,
+        },
     )
     run.enqueue()
     return run
+
+
+@transaction.atomic
+def train_held_out(
+    *, of: RewardModel, by: User | None, config: dict[str, Any] | None = None
+) -> RewardModel:
+    """Ask for a model that can check what follows `of`: it learns what `of` has held out.
+
+    It is measured on the pairs that `of` learned from. The two share their trunk and the way in
+    which they learn, and no label and no prompt.
+
+    Raises:
+        NotReady: `of` learned from what is held out itself.
+        TooFewPairs: with the number that is missing.
+    """
+    if of.learns_held_out:
+        raise errors.NotReady(_("This model learned from held-out pairs itself; choose another."))
+    config = {**of.config, **(config or {})}
+    snapshot = of.snapshot
+    _check_enough(snapshot.test_pairs, snapshot.train_pairs, config)
+    return _asked_for(snapshot, of.base, by, config, learns_held_out=True)
 
 
 @transaction.atomic
@@ -94,6 +136,8 @@ def finish(run: RewardModel, figures: dict[str, Any], checkpoint: str) -> None:
         return
     run.refresh_from_db()
     suites.record_results(run, figures.get("suites", []))
+    if run.learns_held_out:
+        return
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=run.snapshot.campaign_id)
     current, trial = current_reward_model(campaign), trial_of(run)
     if run.created_by_id is not None:
@@ -108,10 +152,14 @@ def appoint(*, run: RewardModel, by: User) -> Appointment:
 
     Raises:
         NotReady: it is not finished.
-        Refused: it is the current one.
+        Refused: it is the current one, or learned from what is held out of the others.
     """
     if run.status != RewardModel.Status.SUCCEEDED:
         raise errors.NotReady(_("The reward model is not trained yet; wait until it is."))
+    if run.learns_held_out:
+        raise errors.Refused(
+            _("This model learned from few held-out pairs, to check others; it is not for use.")
+        )
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=run.snapshot.campaign_id)
     before = current_reward_model(campaign)
     if before == run:
@@ -134,10 +182,14 @@ def _appoint(
 
 def check_enough(snapshot: Snapshot, config: dict[str, Any]) -> None:
     """Refuse to train on less than teaches, or to measure on less than tells."""
+    _check_enough(snapshot.train_pairs, snapshot.test_pairs, config)
+
+
+def _check_enough(train_pairs: int, test_pairs: int, config: dict[str, Any]) -> None:
     limits = FEWEST | {name: value for name, value in config.items() if name in FEWEST}
     for sentence, there, fewest in (
-        (TOO_FEW_TO_TRAIN, snapshot.train_pairs, limits["min_train_pairs"]),
-        (TOO_FEW_HELD_OUT, snapshot.test_pairs, limits["min_test_pairs"]),
+        (TOO_FEW_TO_TRAIN, train_pairs, limits["min_train_pairs"]),
+        (TOO_FEW_HELD_OUT, test_pairs, limits["min_test_pairs"]),
     ):
         if there < fewest:
             raise errors.TooFewPairs(
@@ -147,7 +199,11 @@ def check_enough(snapshot: Snapshot, config: dict[str, Any]) -> None:
 
 def prepare(run: RewardModel, directory: Path) -> None:
     """Lay out the directory in which the reward program works."""
-    artifacts.copy_once(run.snapshot.artifact_url, directory / "data.jsonl")
+    data = directory / "data.jsonl"
+    if not run.learns_held_out:
+        artifacts.copy_once(run.snapshot.artifact_url, data)
+    elif not data.exists():
+        write_rows(data, _turned_round(run.snapshot))
     config = {
         "seed": 0,
         **run.config,
@@ -159,6 +215,11 @@ def prepare(run: RewardModel, directory: Path) -> None:
             "aggregation": run.snapshot.recipe.get("aggregation", ""),
             "judged_by": ", ".join(run.snapshot.recipe.get("judge_kinds", [])),
             "trunk": run.base.slug,
+            **(
+                {"learned_from": "the pairs that other models of this campaign hold out"}
+                if run.learns_held_out
+                else {}
+            ),
         },
         **_beside(run),
         "suites": suites.for_program(),
@@ -166,9 +227,22 @@ def prepare(run: RewardModel, directory: Path) -> None:
     write_json(directory / "config.json", config)
 
 
+def _turned_round(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+    """The pairs of a snapshot: what is held out to be learned, what is learned to measure on."""
+    other = {"train": "test", "test": "train"}
+    with artifacts.open_artifact(snapshot.artifact_url) as file:
+        for line in file:
+            row = json.loads(line)
+            yield {**row, "split": other[row["split"]]}
+
+
 def _beside(run: RewardModel) -> dict[str, Any]:
-    """The model in use, for the program to compare with; nothing where there is none to read."""
-    current = current_reward_model(run.campaign)
+    """The model in use, for the program to compare with; nothing where there is none to read.
+
+    One that learned from what is held out is compared with none: it is measured on pairs that the
+    others know.
+    """
+    current = None if run.learns_held_out else current_reward_model(run.campaign)
     if current is None:
         return {}
     try:

@@ -25,7 +25,7 @@ from rewardmodel.selectors.predictions import (
     predictions,
 )
 from rewardmodel.services.reward_models import appoint as make_current
-from rewardmodel.services.reward_models import start_reward_model
+from rewardmodel.services.reward_models import start_reward_model, train_held_out
 from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import Curve, curves, log_tail
 
@@ -118,6 +118,18 @@ def appoint(request: SignedIn, pk: int) -> HttpResponse:
     run = get_object_or_404(RewardModel.objects.select_related("snapshot__campaign"), pk=pk)
     with told(request, _("This is the campaign's reward model from now on.")):
         make_current(run=run, by=request.user)
+    return redirect("rewardmodel:run", pk)
+
+
+@login_required
+@require_POST
+def held_out(request: SignedIn, pk: int) -> HttpResponse:
+    """Train a model that can check what follows this one."""
+    require_engineer(request.user)
+    run = get_object_or_404(RewardModel.objects.select_related("snapshot__campaign", "base"), pk=pk)
+    with told(request):
+        made = train_held_out(of=run, by=request.user)
+        return redirect("rewardmodel:run", made.pk)
     return redirect("rewardmodel:run", pk)
 
 

@@ -12,7 +12,10 @@ def judge_of(campaign: Campaign) -> RewardModel | None:
     Heads that judge an aspect each differ for another reason.
     """
     finished = RewardModel.objects.filter(
-        snapshot__campaign=campaign, status=RewardModel.Status.SUCCEEDED, config__heads__gte=2
+        snapshot__campaign=campaign,
+        status=RewardModel.Status.SUCCEEDED,
+        learns_held_out=False,
+        config__heads__gte=2,
     )
     return finished.exclude(config__has_key="aspects").first()
 

@@ -32,7 +32,9 @@ class Measured:
 def measured_curve(campaign: Campaign) -> Measured | None:
     """The newest curve of this campaign, or else of any: before launch there is no own one."""
     finished = RewardModel.objects.filter(
-        status=RewardModel.Status.SUCCEEDED, figures__report__learning_curve__has_key="doubling"
+        status=RewardModel.Status.SUCCEEDED,
+        learns_held_out=False,
+        figures__report__learning_curve__has_key="doubling",
     ).select_related("snapshot__campaign", "base")
     run = finished.filter(snapshot__campaign=campaign).first() or finished.first()
     if run is None:

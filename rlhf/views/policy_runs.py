@@ -228,7 +228,7 @@ def price_form(run: PolicyRun) -> PriceForm:
 def watched(pk: int) -> dict[str, Any]:
     found = get_object_or_404(
         PolicyRun.objects.select_related(
-            "campaign", "parent", "policy", "reward_model", "created_by"
+            "campaign", "parent", "policy", "reward_model", "held_out_model", "created_by"
         ),
         pk=pk,
     )

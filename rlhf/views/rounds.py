@@ -146,6 +146,7 @@ def shown(pk: int) -> dict[str, Any]:
             "reward_model",
             "policy_run__policy",
             "policy_run__parent",
+            "policy_run__held_out_model",
             "duel",
             "decided_by",
         ),

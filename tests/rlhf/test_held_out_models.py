@@ -199,10 +199,24 @@ class TestPages:
             assert "75.0 % <small>59.8 % – 85.8 %</small>" in page
             assert "50.0 % <small>35.1 % – 64.8 %</small>" in page
             assert f"reward model {other.pk} scored the same answers" in page
+            assert "so they may share mistakes" in page
+            assert f"reward model {other.pk} is right in 70.0 %" in page
             assert f"Only reward model {run.reward_model_id} sees a gain" in page
             assert "No second reward model" not in page
         beside = client.get(reverse("rlhf:round", args=[round.pk])).text
         assert "win rate of the new policy" in beside
+
+    def test_a_model_of_other_labels_comes_first_and_the_page_says_so(
+        self, client, erin, round, ready
+    ):
+        client.force_login(erin)
+        other, _newer = ready(), ready()
+        RewardModel.objects.filter(pk=other.pk).update(learns_held_out=True)
+        run = finished(rounds.train_policy(round=round, by=erin), held_out=CLEAR)
+        assert run.held_out_model == other
+        page = client.get(reverse("rlhf:run", args=[run.pk])).text
+        assert "The two learned from different labels" in page
+        assert "sees a gain" not in page
 
     def test_without_a_second_model_the_page_says_how_to_get_one(self, client, erin, round):
         client.force_login(erin)
@@ -216,6 +230,7 @@ class TestPages:
             assert "which was followed" in page
             assert "No second reward model scored this run" in page
             assert "Train another one" in page
+            assert reverse("rewardmodel:run", args=[round.reward_model_id]) in page
             assert "which was not<" not in page
 
     def test_the_form_offers_the_others_and_takes_the_one_that_is_chosen(

@@ -18,7 +18,7 @@ from rlhf.services.policies import register_base
 from tests.rlhf.scripted_server import scripted_server
 from tests.tiny_model import make_tiny_model
 
-STEPS = 8
+STEPS = 9
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_one_round_goes_all_the_way_round(
             seed=0,
             output=tmp_path / "out",
             tell=lines.append,
-            reward_config={"precision": "fp32", "max_length": 128},
+            reward_config={"precision": "fp32", "max_length": 128, "min_train_pairs": 10},
             policy_config={
                 "generator": "transformers",
                 "batch_size": 8,
@@ -106,6 +106,11 @@ def test_one_round_goes_all_the_way_round(
     new = Policy.objects.get(name="tiny", version=1)
     assert round.policy_run.policy == new
     assert round.policy_run.metrics.count() == 2
+    checked = next(s for s in report["steps"] if s["step"] == "PPO")["figures"]
+    assert 0 <= checked["held_out_win_rate"] <= 1
+    held_out = round.policy_run.held_out_model
+    assert held_out.learns_held_out
+    assert held_out.figures["train_pairs"] == round.reward_model.figures["test_pairs"]
     kinds = set(Judgment.objects.filter(assignment__isnull=False).values_list("judge_kind"))
     assert kinds == {("simulation",)}
     assert judgments_behind(new).exists()
