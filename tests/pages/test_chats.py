@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Campaign, ChatTurn, Comparison, Judgment, User
-from tests.pages.axe import violations
+from tests.pages.axe import audit, violations
 from tests.rlhf.scripted_server import scripted_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -192,7 +191,7 @@ def test_axe_finds_nothing_in_any_state_of_a_conversation_in_either_theme(
     def look(page: Page, state: str) -> None:
         for theme in ("light", "dark"):
             page.emulate_media(reduced_motion="reduce", color_scheme=theme)
-            for violation in Axe().run(page).response["violations"]:
+            for violation in audit(page)["violations"]:
                 nodes = "; ".join(node["html"][:120] for node in violation["nodes"])
                 found.append(f"{state} in {theme}: {violation['id']}: {nodes}")
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
@@ -14,6 +13,7 @@ from labeling.services.prompt_imports import import_prompts
 from tests.cast import ask, pair
 from tests.labeling.test_images import data_url, lines, picture
 from tests.labeling.test_rendering import HOSTILE
+from tests.pages.axe import audit
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -104,7 +104,7 @@ def test_arabic_runs_from_the_right_and_formulas_are_drawn(open_pair, page):
 def test_code_and_formulas_can_be_read_by_everyone(open_pair, page, theme):
     page.emulate_media(color_scheme=theme)
     open_pair("Which is better?", RICH, RICH + "more")
-    found = Axe().run(page).response["violations"]
+    found = audit(page)["violations"]
     assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
@@ -126,4 +126,4 @@ def test_an_image_in_a_prompt_is_shown_with_words_and_one_in_a_response_calls_no
     page.wait_for_function("document.querySelector('.picture img').naturalWidth === 1600")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert all(url.startswith(live_server.url) for url in called)
-    assert not Axe().run(page).response["violations"]
+    assert not audit(page)["violations"]

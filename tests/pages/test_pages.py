@@ -6,7 +6,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -16,6 +15,7 @@ from rewardmodel.models import RewardModel
 from rlhf.models import PolicyRun, ResponseRequest, Round, SFTRun
 from rlhf.services.rounds import begin_round
 from tests.cast import PASSWORD, ask, judge
+from tests.pages.axe import audit
 from tests.pages.campaign_scene import planning
 from tests.pages.judge_scene import held_out, in_use, leave_behind, rival
 from tests.pages.kinds_scene import group_reviews
@@ -144,7 +144,7 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(page, live_server, sign_i
         page.wait_for_timeout(150)  # the parts that load themselves
         for theme, tags in RULES.items():
             page.emulate_media(color_scheme=theme)
-            results = Axe().run(page, options={"runOnly": tags}).response
+            results = audit(page, tags)
             assert results["passes"], f"axe checked nothing at {address}"
             found += [
                 f"{address} ({theme}): {v['id']} {v['help']}: {v['nodes'][0]['html'][:200]}"

@@ -1,11 +1,11 @@
 """A campaign that wants reasons: the page asks before the answer leaves."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from labeling.models import Judgment
 from tests.cast import judge
+from tests.pages.axe import audit
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -31,7 +31,7 @@ def test_the_page_asks_for_the_reason_before_it_shows_the_next_pair(open_work, a
     expect(page.get_by_label("Why?")).to_be_focused()
     expect(page.get_by_role("alert")).to_contain_text("needs a reason")
     expect(page.locator("form.pair")).to_have_attribute("action", before)
-    found = Axe().run(page).response["violations"]
+    found = audit(page)["violations"]
     assert not found, found
     page.keyboard.press("Control+Enter")
     expect(page.locator("form.pair")).to_have_attribute("action", before)

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from labeling.models import Assignment, Judgment
 from labeling.services.assignments import claim_next, release
+from tests.pages.axe import audit
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -26,7 +26,7 @@ def test_an_answer_that_lost_its_pair_is_used_again_once_the_pair_is_free(
 
     again = page.get_by_role("button", name="Use this answer again")
     expect(again).to_be_visible()
-    assert not Axe().run(page).response["violations"]
+    assert not audit(page)["violations"]
     again.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("no further opinion is wanted")
