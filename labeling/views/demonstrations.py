@@ -36,6 +36,8 @@ KEYS = [
     ("submit", "Enter", gettext_lazy("Submit")),
     ("skip", "S", gettext_lazy("Skip")),
     ("undo", "U", gettext_lazy("Change your last answer")),
+    ("prompt", "P", gettext_lazy("Open or close the prompt")),
+    ("guidelines", "M", gettext_lazy("Open or close the guidelines")),
     ("help", "?", gettext_lazy("This list")),
 ]
 

@@ -4,6 +4,7 @@
 import * as attention from "./work/attention.js";
 import "./work/breaks.js";
 import * as bindings from "./work/bindings.js";
+import * as panels from "./work/panels.js";
 import * as server from "./work/server.js";
 import * as store from "./work/store.js";
 
@@ -128,7 +129,7 @@ document.addEventListener("keydown", (event) => {
   if (key === "Escape" && target === text) return form.focus();
   if (writes(target) || (key === "Enter" && target.closest("a, button, summary"))) return;
   if (key !== "Enter" && !keysOn.checked) return;
-  if (key === "Escape") return document.getElementById("guidelines")?.removeAttribute("open");
+  if (key === "Escape") return panels.closeGuidelines();
   const action = bindings.action(event);
   if (action && !event.repeat && act(action)) event.preventDefault();
 });
@@ -137,6 +138,8 @@ document.addEventListener("keydown", (event) => {
 function act(action) {
   const found = {
     help: () => keys.showModal(),
+    prompt: panels.togglePrompt,
+    guidelines: panels.toggleGuidelines,
     write: text && (() => text.focus()),
     submit: () => (form ? form.requestSubmit() : area.querySelector("[data-next]")?.click()),
     reveal: veil && (() => veil.toggleAttribute("open")),

@@ -103,6 +103,25 @@ def test_aspects_are_judged_by_keys_and_stored_the_right_way_round(
     assert judgment.aspects == {"helpful": -sign, "harmless": 0, "honest": sign}
 
 
+@pytest.mark.parametrize("kind", ["comparison", "demonstration"])
+def test_prompt_and_guidelines_open_and_close_by_keys_and_the_focus_comes_back(
+    open_kind, alice, campaign, kind
+):
+    campaign.guidelines = "Be fair."
+    page = open_kind(alice, kind)
+    turns = page.locator(".turns")
+    page.keyboard.press("p")
+    expect(turns).to_be_hidden()
+    page.keyboard.press("p")
+    expect(turns).to_be_focused()
+    for closing in ("m", "Escape"):
+        page.keyboard.press("m")
+        expect(page.locator("#guidelines .prose")).to_be_focused()
+        page.keyboard.press(closing)
+        expect(page.locator("#guidelines .prose")).to_be_hidden()
+        expect(page.locator("form.pair")).to_be_focused()
+
+
 # Of a browser, whatever the page does: moving on, pressing, leaving, finding.
 RESERVED = {"Tab", " ", "Escape", "/", "'", "F5", "Backspace"}
 

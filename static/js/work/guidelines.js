@@ -3,6 +3,7 @@
 // Pairs arrive without the page around them, so a pair may know of a newer version than the page
 // shows: then that version is fetched and marked, or, where it can't be, the answer names the old.
 
+import * as bindings from "./bindings.js";
 import * as pair from "./pair.js";
 import * as server from "./server.js";
 
@@ -26,6 +27,7 @@ pair.on(async () => {
   newer.open = older.open;
   older.replaceWith(document.adoptNode(newer));
   if (reading) newer.querySelector("summary").focus();
+  bindings.show();
   const told = document.querySelector("[data-guidelines-changed]");
   told.textContent = told.dataset.guidelinesChanged;
   const now = pair.form()?.elements.guidelines;

@@ -3,6 +3,7 @@
 import * as bindings from "./bindings.js";
 import * as differences from "./differences.js";
 import * as pair from "./pair.js";
+import * as panels from "./panels.js";
 import * as ranking from "./ranking.js";
 import * as scrolling from "./scrolling.js";
 import * as veil from "./veil.js";
@@ -31,7 +32,7 @@ document.addEventListener("keydown", (event) => {
   // A browser would submit a form from one of its circles, whatever key that is given to here.
   if (key === "Enter") event.preventDefault();
   else if (!keysOn.checked) return;
-  if (key === "Escape") document.getElementById("guidelines")?.removeAttribute("open");
+  if (key === "Escape") panels.closeGuidelines();
   else if (key === "PageDown" || key === "PageUp") {
     if (scrolling.page(key === "PageDown" ? 1 : -1)) event.preventDefault();
   } else run(bindings.action(event), event);
@@ -53,6 +54,10 @@ function run(action, event) {
     if (!event.repeat) document.querySelector("#pair [data-last-answer]")?.click();
   } else if (action === "reveal") {
     veil.toggle();
+  } else if (action === "prompt") {
+    panels.togglePrompt();
+  } else if (action === "guidelines") {
+    panels.toggleGuidelines();
   } else if (action && pair.form()?.dataset.state === "ready") {
     answer(action, event);
   }
