@@ -10,7 +10,13 @@ from typing import IO, Any
 
 from django.utils.translation import gettext as _
 
-from labeling.files.preferences import BadLine, NotComparable, preference_of, read_objects
+from labeling.files.preferences import (
+    BadLine,
+    NotComparable,
+    check_characters,
+    preference_of,
+    read_objects,
+)
 
 LARGEST = 64 * 1024 * 1024  # bytes; RewardBench has eight million
 MOST_ROWS = 20_000
@@ -66,6 +72,7 @@ def _objects(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise BadLine(number, _("each entry must be a JSON object."))
+        check_characters(number, row)
         yield number, row
 
 

@@ -19,8 +19,10 @@ from labeling.files.preferences import (
     LONGEST_LINE,
     BadLine,
     Message,
+    check_characters,
     check_response,
     decompressed,
+    read_category,
     read_objects,
 )
 
@@ -99,6 +101,7 @@ def _entries(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
                 break  # not whole yet, or broken
             if not isinstance(row, dict):
                 raise BadLine(number, _("each entry must be a JSON object."))
+            check_characters(number, row)
             yield number, row
             text, number, wanted = text[end:], number + 1, CHUNK
         if not chunk:
@@ -128,16 +131,13 @@ def _pair(number: int, row: dict[str, Any]) -> AnnotatedPair:
     }
     if not answers:
         raise BadLine(number, _('no annotator is there: "annotator1", "annotator2" and so on.'))
-    category = row.get("category", row.get("motivation_app", ""))
-    if not isinstance(category, str):
-        raise BadLine(number, _('"category" must be a text.'))
     return AnnotatedPair(
         number,
         prompt=[{"role": "user", "content": "\n\n".join(part for part in question if part)}],
         responses=(one, other),
         authors=_authors(row.get("cmp_key")),
         answers=answers,
-        category=category[:60],
+        category=read_category(number, row.get("category", row.get("motivation_app", ""))),
     )
 
 

@@ -11,10 +11,11 @@ from typing import IO, Any
 from django.utils.translation import gettext as _
 
 from labeling.files.preferences import (
-    LONGEST_RESPONSE,
     BadLine,
     Message,
+    check_response,
     read_answer,
+    read_category,
     read_messages,
     read_objects,
 )
@@ -45,18 +46,8 @@ def read_demonstrations(file: IO[bytes], field: str = "completion") -> Iterator[
         prompt, text = _parts(number, row, field)
         if not text:
             raise BadLine(number, _("the answer is empty."))
-        if len(text) > LONGEST_RESPONSE:
-            raise BadLine(
-                number,
-                _("the answer is longer than %(most)s characters.")
-                % {"most": f"{LONGEST_RESPONSE:,}"},
-            )
-        if "\x00" in text:
-            raise BadLine(number, _("the answer holds a NUL character, which no text may."))
-        category = row.get("category", "")
-        if not isinstance(category, str):
-            raise BadLine(number, _('"category" must be a text.'))
-        yield Example(number, prompt, text, category[:60])
+        check_response(number, text)
+        yield Example(number, prompt, text, read_category(number, row.get("category", "")))
 
 
 def _parts(number: int, row: dict[str, Any], field: str) -> tuple[list[Message], str]:

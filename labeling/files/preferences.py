@@ -13,11 +13,16 @@ from typing import IO, Any
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 LONGEST_LINE = 16_000_000  # bytes: a prompt may bring its images along
 LONGEST_RESPONSE = 50_000  # characters
+HALF = re.compile("[\ud800-\udfff]")  # two that belong together are one character by then
 
 Message = dict[str, Any]
+
+
+NUL = gettext_lazy('"%(name)s" holds a NUL character, which no text may.')
 
 
 class BadLine(ValueError):
@@ -73,7 +78,19 @@ def read_objects(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
             raise BadLine(number, _("this is not valid JSON.")) from None
         if not isinstance(row, dict):
             raise BadLine(number, _("each line must be a JSON object."))
+        check_characters(number, row)
         yield number, row
+
+
+def check_characters(number: int, value: Any) -> None:
+    """Refuse, with the line, half of a surrogate pair: JSON can write it, no text can hold it."""
+    if isinstance(value, str):
+        if HALF.search(value):
+            raise BadLine(number, _("it holds half a character (a lone surrogate)."))
+    elif isinstance(value, dict | list):
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        for part in parts:
+            check_characters(number, part)
 
 
 def decompressed(file: IO[bytes]) -> IO[bytes]:
@@ -130,13 +147,11 @@ def preference_of(number: int, row: dict[str, Any]) -> Preference:
         prompt, chosen, rejected = _implicit_pair(number, row["chosen"], row["rejected"])
     for text in (chosen, rejected):
         check_response(number, text)
-    category = row.get("category", "")
-    if not isinstance(category, str):
-        raise BadLine(number, _('"category" must be a text.'))
     margin = row.get("margin")
     if margin is not None and not (isinstance(margin, int | float) and 0 <= margin <= 1):
         raise BadLine(number, _('"margin" must be a number from 0 to 1.'))
-    return Preference(number, prompt, chosen, rejected, category[:60], margin)
+    category = read_category(number, row.get("category", ""))
+    return Preference(number, prompt, chosen, rejected, category, margin)
 
 
 def check_response(number: int, text: str) -> None:
@@ -149,6 +164,15 @@ def check_response(number: int, text: str) -> None:
         )
     if "\x00" in text:
         raise BadLine(number, _("a response holds a NUL character, which no text may."))
+
+
+def read_category(number: int, category: Any) -> str:
+    """What a prompt is about; as much of it as is kept."""
+    if not isinstance(category, str):
+        raise BadLine(number, _('"category" must be a text.'))
+    if "\x00" in category:
+        raise BadLine(number, NUL % {"name": "category"})
+    return category[:60]
 
 
 def read_messages(number: int, prompt: Any) -> list[Message]:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.db.models import Case, Q, Value, When
 from django.utils.translation import gettext as _
@@ -283,7 +284,7 @@ def checked_text(text: str) -> str:
     if len(text) > LONGEST_RESPONSE:
         raise errors.DemonstrationRefused(
             _("The answer is longer than %(most)s characters; please shorten it.")
-            % {"most": f"{LONGEST_RESPONSE:,}"}
+            % {"most": intcomma(LONGEST_RESPONSE)}
         )
     if "\x00" in text:
         raise errors.DemonstrationRefused(_("The answer holds a NUL character, which no text may."))

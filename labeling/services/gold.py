@@ -3,11 +3,19 @@
 from datetime import datetime
 from typing import IO, Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling import errors
-from labeling.files.preferences import LONGEST_RESPONSE, BadLine, read_messages, read_objects
+from labeling.files.preferences import (
+    LONGEST_RESPONSE,
+    NUL,
+    BadLine,
+    check_response,
+    read_messages,
+    read_objects,
+)
 from labeling.models import Act, Campaign, Comparison, GoldQuestion, Response, User
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
@@ -83,41 +91,52 @@ def import_gold(*, campaign: Campaign, file: IO[bytes], by: User | None) -> int:
 
 
 def _add_row(number: int, row: dict[str, Any], campaign: Campaign, by: User | None) -> None:
-    texts = row.get("responses")
-    if (
-        not isinstance(texts, list)
-        or len(texts) != 2
-        or not all(isinstance(text, str) and 0 < len(text) <= LONGEST_RESPONSE for text in texts)
-    ):
-        raise BadLine(
-            number,
-            _('"responses" must be two texts of up to %(most)s characters.')
-            % {"most": f"{LONGEST_RESPONSE:,}"},
-        )
-    kind = row.get("kind", GoldQuestion.Kind.SILENT)
-    for name, value, known in (
-        ("right", row.get("right"), GoldQuestion.Right.values),
-        ("kind", kind, GoldQuestion.Kind.values),
-    ):
-        if value not in known:
-            raise BadLine(
-                number,
-                _('"%(name)s" must be one of %(known)s.')
-                % {"name": name, "known": ", ".join(known)},
-            )
-    explanation = row.get("explanation", "")
-    if not isinstance(explanation, str):
-        raise BadLine(number, _('"explanation" must be a text.'))
+    first, second = _responses(number, row.get("responses"))
     try:
         add_gold(
             campaign=campaign,
             messages=read_messages(number, row.get("prompt")),
-            first=texts[0],
-            second=texts[1],
-            right=row["right"],
-            kind=kind,
-            explanation=explanation,
+            first=first,
+            second=second,
+            right=_one_of(number, "right", row.get("right"), GoldQuestion.Right.values),
+            kind=_one_of(
+                number, "kind", row.get("kind", GoldQuestion.Kind.SILENT), GoldQuestion.Kind.values
+            ),
+            explanation=_explanation(number, row.get("explanation", "")),
             by=by,
         )
     except errors.BadRow as problem:
         raise BadLine(number, str(problem)) from None
+
+
+def _responses(number: int, texts: Any) -> list[str]:
+    if (
+        not isinstance(texts, list)
+        or len(texts) != 2
+        or not all(isinstance(text, str) and text for text in texts)
+    ):
+        raise BadLine(
+            number,
+            _('"responses" must be two texts of up to %(most)s characters.')
+            % {"most": intcomma(LONGEST_RESPONSE)},
+        )
+    for text in texts:
+        check_response(number, text)
+    return texts
+
+
+def _one_of(number: int, name: str, value: Any, known: list[str]) -> str:
+    if value not in known:
+        raise BadLine(
+            number,
+            _('"%(name)s" must be one of %(known)s.') % {"name": name, "known": ", ".join(known)},
+        )
+    return value
+
+
+def _explanation(number: int, text: Any) -> str:
+    if not isinstance(text, str):
+        raise BadLine(number, _('"explanation" must be a text.'))
+    if "\x00" in text:
+        raise BadLine(number, NUL % {"name": "explanation"})
+    return text

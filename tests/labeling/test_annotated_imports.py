@@ -145,6 +145,8 @@ def test_a_list_is_read_whole_however_its_pieces_fall(campaign, monkeypatch):
         ({"response1": None}, 'Entry 2: "response1" must be a text'),
         ({"instruction": "", "input": ""}, "Entry 2: A message of the prompt is empty"),
         ({"response2": "\x00"}, "Entry 2: a response holds a NUL"),
+        ({"response2": "\ud800"}, "Entry 2: it holds half a character"),
+        ({"category": "\x00"}, 'Entry 2: "category" holds a NUL'),
     ],
 )
 def test_a_bad_entry_imports_nothing_and_names_itself(campaign, wrong, sentence):

@@ -39,6 +39,11 @@ def test_an_hh_dialogue_is_split_at_its_last_answer():
     assert (row.chosen, row.rejected) == ("Because.", "No.")
 
 
+def test_a_character_that_json_writes_in_two_halves_is_one():
+    [row] = read(raw=b'{"prompt": "p", "chosen": "x \\ud83d\\udc4d", "rejected": "\\\\ud83d"}')
+    assert (row.chosen, row.rejected) == ("x \N{THUMBS UP SIGN}", "\\ud83d")
+
+
 def test_a_pair_that_differs_before_the_last_answer_is_not_comparable():
     assert read({**HH, "rejected": HH["rejected"].replace("Hello", "What?")}) == [None]
 
@@ -62,6 +67,12 @@ def test_a_gzip_file_is_read_like_a_plain_one():
         (b'{"prompt": "p", "chosen": 3, "rejected": "y"}', "must be a text"),
         (b'{"prompt": "p", "chosen": "x", "rejected": "y", "margin": 7}', "from 0 to 1"),
         (b'{"prompt": "p", "chosen": "x\\u0000", "rejected": "y"}', "NUL"),
+        (
+            b'{"prompt": "p", "chosen": "x", "rejected": "y", "category": "c\\u0000"}',
+            '"category" holds a NUL',
+        ),
+        (b'{"prompt": "p", "chosen": "x\\ud83d", "rejected": "y"}', "half a character"),
+        (b'{"prompt": [{"role": "user", "content": "\\udc4d?"}]}', "half a character"),
         (b"\x1f\x8b not gzip at all", "damaged"),
     ],
 )
