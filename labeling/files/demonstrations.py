@@ -25,7 +25,7 @@ from labeling.files.preferences import (
 class Example:
     """One demonstration as a file states it."""
 
-    line: int
+    number: int  # of its line
     prompt: list[Message]
     text: str
     category: str

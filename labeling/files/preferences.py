@@ -42,7 +42,7 @@ class NotComparable(Exception):
 class Preference:
     """One pair as a file states it."""
 
-    line: int
+    number: int  # of its line
     prompt: list[Message]
     chosen: str
     rejected: str

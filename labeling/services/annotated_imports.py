@@ -28,12 +28,11 @@ from labeling.services.imports import (
     ROWS_AT_A_TIME,
     ImportReport,
     author_of_imports,
-    checked_prompt,
     conclude,
     import_preferences,
     register_file,
+    with_prompts,
 )
-from labeling.services.prompts import digest_of, store_prompts
 
 
 def import_judgments(
@@ -98,12 +97,9 @@ def _store(
     now: datetime,
     folder: Path | None,
 ) -> None:
-    checked = [(row, checked_prompt(row.number, row.prompt, folder)) for row in batch]
-    stored = store_prompts((messages, row.category) for row, messages in checked)
-    prompts = {prompt.digest: prompt for prompt in stored}
     usable = [
-        (row, prompts[digest_of(messages)])
-        for row, messages in checked
+        (row, prompt)
+        for row, prompt in with_prompts(batch, folder)
         if row.responses[0] != row.responses[1]
     ]
     report.discarded += len(batch) - len(usable)

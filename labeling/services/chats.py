@@ -19,6 +19,7 @@ from labeling.models import (
     User,
 )
 from labeling.services.allowances import allowance
+from labeling.services.assignments import take_turns
 from labeling.services.comparisons import create_comparisons, discard_reason
 from labeling.services.judgments import Answer, record_judgment
 from labeling.services.prompts import LONGEST_MESSAGE, Message, store_prompts
@@ -56,13 +57,11 @@ def say(
     """
     if campaign.kind != Campaign.Kind.CHAT:
         raise errors.NotAChat
-    _take_turns(labeler)
+    take_turns(labeler)  # of two tabs, the second finds what the first began
     text = text.replace("\r\n", "\n").strip()
     stored = ChatTurn.objects.filter(client_key=client_key).select_related("chat", "prompt").first()
     if stored is not None:
-        if stored.chat.labeler_id != labeler.pk or _last_words(stored) != text:
-            raise errors.KeyReused(gettext("This message was sent before with other words."))
-        return stored
+        return _said_before(stored, labeler, text)
     if campaign.status != Campaign.Status.OPEN:
         raise errors.CampaignNotOpen
     if (over := _over(campaign, labeler, now)) is not None:
@@ -71,11 +70,7 @@ def say(
         campaign=campaign, labeler=labeler, ended_at=None, defaults={"created_at": now}
     )
     last = chat.turns.select_related("prompt", "picked").last()
-    if number != (last.number + 1 if last else 0) or (last and last.picked_id is None):
-        raise errors.ConversationMovedOn
-    messages = [*_so_far(last), {"role": "user", "content": _checked(text)}]
-    if number >= MOST_TURNS or sum(len(m["content"]) for m in messages) > LONGEST_CONVERSATION:
-        raise errors.ConversationTooLong
+    messages = _continued(last, number, text)
     one, other = _drawn(campaign)
     return ChatTurn.objects.create(
         chat=chat,
@@ -94,7 +89,7 @@ def say(
 @transaction.atomic
 def over(*, campaign: Campaign, labeler: User, now: datetime) -> errors.NothingNow | None:
     """Why this labeler can send no message now by the campaign's rules; None where they can."""
-    _take_turns(labeler)
+    take_turns(labeler)
     return _over(campaign, labeler, now)
 
 
@@ -253,11 +248,6 @@ def store_answers(
 # In detail ---------------------------------------------------------------------------------------
 
 
-def _take_turns(labeler: User) -> None:
-    """One labeler's messages queue up: of two tabs, the second finds what the first began."""
-    User.objects.select_for_update(no_key=True).get(pk=labeler.pk)
-
-
 def _over(campaign: Campaign, labeler: User, now: datetime) -> errors.NothingNow | None:
     allowed = allowance(labeler, campaign, now)
     return None if allowed.fresh else allowed.refusal()
@@ -273,6 +263,28 @@ def _locked(turn: ChatTurn) -> ChatTurn:
 
 def _last_words(turn: ChatTurn) -> str:
     return str(turn.prompt.messages[-1]["content"])
+
+
+def _said_before(stored: ChatTurn, labeler: User, text: str) -> ChatTurn:
+    """What a key stored before, if the same is sent with it again."""
+    if stored.chat.labeler_id != labeler.pk or _last_words(stored) != text:
+        raise errors.KeyReused(gettext("This message was sent before with other words."))
+    return stored
+
+
+def _continued(last: ChatTurn | None, number: int, text: str) -> list[Message]:
+    """The conversation with the labeler's next words.
+
+    Raises:
+        ConversationMovedOn: another turn is next.
+        ConversationTooLong, MessageRefused.
+    """
+    if number != (last.number + 1 if last else 0) or (last and last.picked_id is None):
+        raise errors.ConversationMovedOn
+    messages = [*_so_far(last), {"role": "user", "content": _checked(text)}]
+    if number >= MOST_TURNS or sum(len(m["content"]) for m in messages) > LONGEST_CONVERSATION:
+        raise errors.ConversationTooLong
+    return messages
 
 
 def _so_far(last: ChatTurn | None) -> list[Message]:

@@ -3,8 +3,6 @@
 import random
 from datetime import datetime
 
-from django.db.models import Max
-
 from labeling import errors
 from labeling.models import Assignment, Campaign, Comparison, GoldQuestion, Hold, Membership, User
 from labeling.selectors.quality import (
@@ -14,6 +12,7 @@ from labeling.selectors.quality import (
     gold_of,
     repeatable,
 )
+from labeling.services.comparisons import next_slot
 from labeling.services.holds import lift_hold, place_hold
 
 Purpose = Assignment.Purpose
@@ -115,9 +114,7 @@ def _ask(
 ) -> Assignment:
     # Two labelers who get one question at once must not both become the same slot.
     Comparison.objects.select_for_update(no_key=True).get(pk=comparison.pk)
-    slots = Assignment.objects.filter(comparison=comparison)
-    last = slots.aggregate(last=Max("slot"))["last"]
-    slot = 0 if last is None else last + 1
+    slot = next_slot(comparison)
     return Assignment.objects.create(
         comparison=comparison,
         campaign=campaign,

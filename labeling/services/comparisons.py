@@ -2,8 +2,9 @@ import random
 from collections.abc import Iterator, Sequence
 
 from django.db import transaction
+from django.db.models import Max
 
-from labeling.models import Assignment, Campaign, Comparison, DiscardedPair, Response
+from labeling.models import Assignment, Campaign, Comparison, DiscardedPair, Prompt, Response
 
 
 def _balanced_sides(pairs: int) -> Iterator[bool]:
@@ -21,6 +22,19 @@ def discard_reason(first: str, second: str) -> str | None:
     if first.split() == second.split():  # differences in white space alone are none
         return DiscardedPair.Reason.IDENTICAL
     return None
+
+
+def has_pair(campaign: Campaign, prompt: Prompt, texts: Sequence[str]) -> bool:
+    """Whether the campaign compares these two texts already, whoever wrote them."""
+    return Comparison.objects.filter(
+        campaign=campaign, prompt=prompt, first__text__in=texts, second__text__in=texts
+    ).exists()
+
+
+def next_slot(comparison: Comparison) -> int:
+    """The number of one more slot; whoever asks holds the comparison, or two might get one."""
+    last = Assignment.objects.filter(comparison=comparison).aggregate(last=Max("slot"))["last"]
+    return 0 if last is None else last + 1
 
 
 @transaction.atomic

@@ -13,8 +13,7 @@ from labeling import errors
 from labeling.files.demonstrations import Example, read_demonstrations
 from labeling.models import Act, Campaign, Demonstration, DemonstrationImport, Judgment, User
 from labeling.services import audit
-from labeling.services.imports import ROWS_AT_A_TIME, all_or_nothing, checked_prompt, register_file
-from labeling.services.prompts import digest_of, store_prompts
+from labeling.services.imports import ROWS_AT_A_TIME, all_or_nothing, register_file, with_prompts
 
 # Demonstrations get keys made from the file and the line, so that no row is ever stored twice.
 KEYS = uuid.UUID("0b0f7f53-7f0d-4b9e-8f5b-6f2c3a4e9d20")
@@ -44,7 +43,7 @@ def import_demonstrations(
 
     Args:
         campaign: may be of any kind.
-        file: see `demonstration_files`.
+        file: see `labeling.files.demonstrations`.
         name: of the file.
         by: who imports it.
         now: the moment.
@@ -82,22 +81,17 @@ def _store(
     now: datetime,
     folder: Path | None,
 ) -> None:
-    checked = [(row, checked_prompt(row.line, row.prompt, folder)) for row in batch]
-    prompts = {
-        prompt.digest: prompt
-        for prompt in store_prompts((messages, row.category) for row, messages in checked)
-    }
+    rows = with_prompts(batch, folder)
     seen = set(
         Demonstration.objects.filter(
             campaign=campaign,
-            prompt__in=list(prompts.values()),
+            prompt__in={prompt.pk for _row, prompt in rows},
             superseded_by__isnull=True,
             author_kind=author_kind,
         ).values_list("prompt_id", "text")
     )
     fresh = []
-    for row, messages in checked:
-        prompt = prompts[digest_of(messages)]
+    for row, prompt in rows:
         if (prompt.pk, row.text) in seen:
             report.repeated += 1
             continue
@@ -109,7 +103,7 @@ def _store(
                 text=row.text,
                 author_kind=author_kind,
                 imported_from=source,
-                client_key=uuid.uuid5(KEYS, f"{source.pk}:{row.line}"),
+                client_key=uuid.uuid5(KEYS, f"{source.pk}:{row.number}"),
                 created_at=now,
             )
         )

@@ -19,7 +19,8 @@ from labeling.selectors.demonstrations import current_demonstrations
 from labeling.services import audit
 from labeling.services.exports import anonymous_name
 from labeling.services.prompts import Message
-from labeling.services.snapshots import SPLIT, Frozen, freeze, split_of
+from labeling.services.snapshots import Frozen, freeze
+from labeling.splits import SPLIT, split_of
 
 PERSON = Judgment.JudgeKind.PERSON
 LAYOUTS = ("completion", "messages")  # of a file for others

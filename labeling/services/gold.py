@@ -16,9 +16,9 @@ from labeling.files.preferences import (
     read_messages,
     read_objects,
 )
-from labeling.models import Act, Campaign, Comparison, GoldQuestion, Response, User
+from labeling.models import Act, Campaign, GoldQuestion, Response, User
 from labeling.services import audit
-from labeling.services.comparisons import create_comparisons
+from labeling.services.comparisons import create_comparisons, has_pair
 from labeling.services.imports import all_or_nothing, author_of_imports
 from labeling.services.prompts import Message, check_messages, store_prompts
 
@@ -42,13 +42,7 @@ def add_gold(
     """
     [prompt] = store_prompts([(check_messages(messages), "")])
     author = author_of_imports()
-    known = Comparison.objects.filter(
-        campaign=campaign,
-        prompt=prompt,
-        first__text__in=[first, second],
-        second__text__in=[first, second],
-    )
-    if known.exists():
+    if has_pair(campaign, prompt, [first, second]):
         raise errors.BadRow(_("The campaign has this pair already; give it its answer there."))
     one, other = (
         Response.objects.create(prompt=prompt, policy=author, text=text) for text in (first, second)

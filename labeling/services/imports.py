@@ -1,7 +1,7 @@
 import dataclasses
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from labeling import errors
+from labeling.files.annotated import AnnotatedPair
+from labeling.files.demonstrations import Example
 from labeling.files.preferences import BadLine, Preference, read_preferences
 from labeling.files.prompts import BadCell
 from labeling.models import (
@@ -29,9 +31,10 @@ from labeling.models import (
 )
 from labeling.services import audit
 from labeling.services.comparisons import create_comparisons
-from labeling.services.prompts import Message, check_messages, digest_of, store_prompts
+from labeling.services.prompts import check_messages, store_prompts
 
 FileModel = TypeVar("FileModel", PreferenceImport, DemonstrationImport)
+FileRow = TypeVar("FileRow", Preference, AnnotatedPair, Example)
 
 ROWS_AT_A_TIME = 500
 # Judgments get keys made from the file and the line, so that no row is ever stored twice.
@@ -146,59 +149,70 @@ def _store(
 ) -> None:
     rows = [row for row in batch if row is not None]
     report.not_comparable += len(batch) - len(rows)
-    checked = [(row, checked_prompt(row.line, row.prompt, folder)) for row in rows]
-    prompts = {
-        prompt.digest: prompt
-        for prompt in store_prompts((messages, row.category) for row, messages in checked)
-    }
     usable = [
-        (row, prompts[digest_of(messages)])
-        for row, messages in checked
+        (row, prompt)
+        for row, prompt in with_prompts(rows, folder)
         if row.chosen and row.rejected and row.chosen != row.rejected
     ]
     report.discarded += len(rows) - len(usable)
     fresh = list(_not_stored_before(usable, campaign))
     report.repeated += len(usable) - len(fresh)
+    judgments = _judged_pairs(fresh, campaign, source, author, now)
+    report.discarded += len(fresh) - len(judgments)
+    Judgment.objects.bulk_create(judgments)
+    report.preferences += len(judgments)
+    report.judgments += len(judgments)
 
+
+def _judged_pairs(
+    rows: list[tuple[Preference, Prompt]],
+    campaign: Campaign,
+    source: PreferenceImport,
+    author: Policy,
+    now: datetime,
+) -> list[Judgment]:
+    """Each row as a comparison, stored, and a judgment of it, not yet stored.
+
+    There is none of responses that differ in white space alone.
+    """
     pairs = [
         (
             row,
             Response(prompt=prompt, policy=author, text=row.chosen),
             Response(prompt=prompt, policy=author, text=row.rejected),
         )
-        for row, prompt in fresh
+        for row, prompt in rows
     ]
     Response.objects.bulk_create([response for _, *both in pairs for response in both])
     # Which of the two comes first is settled by chance, or "first is better" would be a fact.
     ordered = [
-        (chosen, rejected) if _coin(source, row.line) else (rejected, chosen)
+        (chosen, rejected) if _coin(source, row.number) else (rejected, chosen)
         for row, chosen, rejected in pairs
     ]
     comparisons = {
         comparison.first_id: comparison
         for comparison in create_comparisons(campaign=campaign, pairs=ordered, with_slots=False)
     }
-    report.discarded += len(ordered) - len(comparisons)
-    judgments = [
+    return [
         _judgment(row, chosen, comparisons[first.pk], source, campaign.strength, now)
         for (row, chosen, _), (first, _) in zip(pairs, ordered, strict=True)
         if first.pk in comparisons
     ]
-    Judgment.objects.bulk_create(judgments)
-    report.preferences += len(judgments)
-    report.judgments += len(judgments)
 
 
-def checked_prompt(line: int, prompt: list[Message], folder: Path | None) -> list[Message]:
-    """A line's prompt as it is stored.
+def with_prompts(rows: Sequence[FileRow], folder: Path | None) -> list[tuple[FileRow, Prompt]]:
+    """Each row of a file with its prompt, which is stored.
 
     Raises:
-        BadLine: with what is wrong with it.
+        BadLine: with what is wrong with a prompt.
     """
-    try:
-        return check_messages(prompt, folder)
-    except errors.BadRow as problem:
-        raise BadLine(line, str(problem)) from None
+    checked = []
+    for row in rows:
+        try:
+            checked.append((check_messages(row.prompt, folder), row.category))
+        except errors.BadRow as problem:
+            raise BadLine(row.number, str(problem)) from None
+    return list(zip(rows, store_prompts(checked), strict=True))
 
 
 def _not_stored_before(
@@ -233,6 +247,6 @@ def _judgment(
         judge_kind=Judgment.JudgeKind.PERSON,
         imported_from=source,
         preference=-size if comparison.first_id == chosen.pk else size,
-        client_key=uuid.uuid5(KEYS, f"{source.pk}:{row.line}"),
+        client_key=uuid.uuid5(KEYS, f"{source.pk}:{row.number}"),
         created_at=now,
     )

@@ -15,7 +15,6 @@ from labeling.files.prompts import BadCell, Row, read_rows
 from labeling.models import (
     Act,
     Campaign,
-    Comparison,
     Policy,
     Prompt,
     PromptFile,
@@ -24,7 +23,7 @@ from labeling.models import (
 )
 from labeling.sampling import Draw, even_quotas, proportional_quotas
 from labeling.services import audit
-from labeling.services.comparisons import create_comparisons
+from labeling.services.comparisons import create_comparisons, has_pair
 from labeling.services.imports import all_or_nothing, author_of_imports
 from labeling.services.prompts import Message, check_messages, check_words, store_prompts
 
@@ -191,15 +190,7 @@ def _prompts(batch: list[_Line], folder: Path | None) -> list[Prompt]:
 def _pairs(batch: list[_Line], prompts: list[Prompt], campaign: Campaign, author: Policy) -> int:
     made = 0
     for line, prompt in zip(batch, prompts, strict=True):
-        if line.responses is None:
-            continue
-        known = Comparison.objects.filter(
-            campaign=campaign,
-            prompt=prompt,
-            first__text__in=line.responses,
-            second__text__in=line.responses,
-        )
-        if known.exists():
+        if line.responses is None or has_pair(campaign, prompt, line.responses):
             continue
         first, second = (
             Response.objects.create(prompt=prompt, policy=author, text=text)

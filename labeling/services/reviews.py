@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import QuerySet
 
 from labeling import errors
 from labeling.models import (
@@ -21,6 +21,7 @@ from labeling.models import (
 )
 from labeling.selectors.reviews import decisions, worth_a_review
 from labeling.services import audit
+from labeling.services.comparisons import next_slot
 from labeling.services.events import announce_judgment
 from labeling.services.judgments import Answer, check_offered, check_ranks, says, store_answer
 from labeling.services.rankings import order_shown_to
@@ -109,9 +110,8 @@ def decide(
     assignment = as_shown(item, reviewer)
     check_ranks(assignment, answer)
     check_offered(comparison.campaign, answer)
-    last = Assignment.objects.filter(comparison=comparison).aggregate(last=Max("slot"))["last"]
     assignment.campaign_id = comparison.campaign_id
-    assignment.slot = 0 if last is None else last + 1
+    assignment.slot = next_slot(comparison)
     assignment.purpose = Assignment.Purpose.REVIEW
     assignment.labeler = reviewer
     assignment.leased_until = assignment.answered_at = now
@@ -167,7 +167,7 @@ def check_reviewable(item: ReviewItem, reviewer: User) -> None:
         raise errors.OwnPair
 
 
-def _waiting(campaign: Campaign, reason: str) -> Any:
+def _waiting(campaign: Campaign, reason: str) -> QuerySet[ReviewItem]:
     return ReviewItem.objects.filter(campaign=campaign, reason=reason, closed_at__isnull=True)
 
 

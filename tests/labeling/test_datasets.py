@@ -12,7 +12,8 @@ from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
 from labeling.services.exports import preference_rows, write_parquet
 from labeling.services.imports import import_preferences
-from labeling.services.snapshots import split_of, take_snapshot
+from labeling.services.snapshots import take_snapshot
+from labeling.splits import split_of
 from tests.cast import ask, group, imported_judgment, judge, pair, rank
 
 NOW = timezone.now()

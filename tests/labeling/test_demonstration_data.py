@@ -26,7 +26,7 @@ from labeling.services.demonstration_snapshots import (
 )
 from labeling.services.demonstrations import change_demonstration
 from labeling.services.exports import jsonl_lines
-from labeling.services.snapshots import split_of
+from labeling.splits import split_of
 from tests.cast import write
 
 NOW = timezone.now()

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from labeling import artifacts, errors
 from labeling.models import Act, AuditEvent, Demonstration, Snapshot
-from labeling.services.snapshots import split_of
+from labeling.splits import split_of
 from rewardmodel.learning.artifact import load_scorer
 from rewardmodel.learning.rundirectory import RunDirectory
 from rewardmodel.models import RewardModel

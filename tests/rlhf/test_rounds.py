@@ -4,7 +4,7 @@ from django.utils import timezone
 from labeling import errors
 from labeling.models import Campaign, CampaignPolicy, Policy
 from labeling.services.comparisons import create_comparisons
-from labeling.services.snapshots import split_of
+from labeling.splits import split_of
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
 from rlhf.models import PolicyRun, Promotion, ResponseRequest, Round, ServingSlot
