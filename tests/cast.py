@@ -24,6 +24,7 @@ from labeling.models import (
     Prompt,
     Response,
     ResponseGroup,
+    Snapshot,
     User,
 )
 from labeling.services.assignments import claim_next
@@ -37,6 +38,7 @@ from labeling.services.demonstrations import (
 from labeling.services.judgments import Answer, record_judgment
 from labeling.services.prompts import store_prompts
 from labeling.services.rankings import create_groups
+from rewardmodel.models import RewardModel
 
 PASSWORD = "open sesame 42"
 
@@ -114,6 +116,22 @@ def writing_campaign(campaign: Campaign) -> Campaign:
     campaign.prompts.add(*prompts)
     want_demonstrations(campaign=campaign, prompts=prompts, offers={})
     return campaign
+
+
+def frozen(campaign: Campaign, **more: Any) -> Snapshot:
+    """A snapshot of a campaign, whose file nobody reads."""
+    row = {"digest": uuid.uuid4().hex * 2, "artifact_url": "file:///none", "recipe": {}}
+    row |= {"train_pairs": 9, "test_pairs": 9}
+    return Snapshot.objects.create(campaign=campaign, **row | more)
+
+
+def trained(campaign: Campaign, base: Policy, **more: Any) -> RewardModel:
+    """A finished reward model of a campaign, whose weights nobody reads."""
+    row: dict[str, Any] = {"base": base, "status": "succeeded", "checkpoint": "file:///none"}
+    row |= more
+    if "snapshot" not in row:
+        row["snapshot"] = frozen(campaign)
+    return RewardModel.objects.create(**row)
 
 
 def ask(text: str) -> Prompt:

@@ -5,7 +5,7 @@ import math
 import random
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from labeling.services.judgments import Answer
 from labeling.services.prompts import store_prompts
 from labeling.services.reports import FIGURES, compute
 from labeling.services.reviews import decide, note_surprises
+from rewardmodel.learning.rundirectory import write_rows
 from rewardmodel.models import RewardModel, RewardModelMetric
 from rlhf.models import PolicyRun, PolicyRunMetric, Promotion, ResponseRequest, Round
 from tests.cast import judge, person
@@ -75,20 +76,10 @@ def set_scene() -> Scene:
     )
     CampaignPolicy.objects.create(campaign=campaign, policy=parent)
     _pairs(campaign, parent, parent)
-    for who, count in ((labeler, 14), (other, 17)):
-        for back in reversed(range(count)):
-            before = now - timedelta(hours=9 * back)
-            judge(who, campaign, chance.choice([-3, -2, -1, 1, 2, 3]), now=before)
-    _checks(campaign, [labeler, other], now)
-    campaign.guidelines = campaign.guidelines.replace(
-        "**Length is not quality.** Two good sentences",
-        "**Length is not quality**, and neither is Markdown. Two good sentences",
-    )
-    campaign.save(update_fields=["guidelines"])
+    _labels(campaign, {labeler: 14, other: 17}, now, chance)
     for subject in FIGURES:
         _report(campaign, subject, now)
     _requests(campaign, parent)
-
     snapshot = Snapshot.objects.create(
         campaign=campaign,
         digest="5f1c09a47be2" + "0" * 52,
@@ -154,6 +145,22 @@ def reviews(scene: Scene) -> tuple[ReviewItem, ReviewItem]:
     )
     decided.refresh_from_db()
     return waiting, decided
+
+
+def _labels(
+    campaign: Campaign, counts: dict[User, int], now: datetime, chance: random.Random
+) -> None:
+    """So many judgments by each labeler, checks of them, and guidelines that changed since."""
+    for who, count in counts.items():
+        for back in reversed(range(count)):
+            before = now - timedelta(hours=9 * back)
+            judge(who, campaign, chance.choice([-3, -2, -1, 1, 2, 3]), now=before)
+    _checks(campaign, list(counts), now)
+    campaign.guidelines = campaign.guidelines.replace(
+        "**Length is not quality.** Two good sentences",
+        "**Length is not quality**, and neither is Markdown. Two good sentences",
+    )
+    campaign.save(update_fields=["guidelines"])
 
 
 def _campaign(name: str, manager: User, labelers: list[User], **more: Any) -> Campaign:
@@ -305,46 +312,52 @@ def _policy_run(
             "result_of_update": 24,
         },
     )
-    metrics = []
-    for step in range(1, 25):
-        grown = 1 - math.exp(-step / 10)
-        values = {
-            "seconds": 48.0,
-            "score": -0.1 + 0.6 * grown + chance.gauss(0, 0.05),
-            "reward": -0.1 + 0.45 * grown + chance.gauss(0, 0.05),
-            "kl": 3.2 * grown + chance.gauss(0, 0.1),
-            "entropy": 2.4 - 0.5 * grown + chance.gauss(0, 0.03),
-            "length": 44 + chance.gauss(0, 1.5),
-            "clip_fraction": abs(0.08 + chance.gauss(0, 0.02)),
-            "value_loss": 0.4 - 0.25 * grown + abs(chance.gauss(0, 0.02)),
-            "seconds_rollout": 9 + chance.gauss(0, 0.5),
-            "seconds_train": 34 + chance.gauss(0, 1),
-            "seconds_score": 4 + chance.gauss(0, 0.2),
-            "seconds_freeze": 6 + chance.gauss(0, 0.2),
-            "seconds_sync": 1.5 + chance.gauss(0, 0.1),
-            "tokens_per_second": 160 + chance.gauss(0, 8),
-            "kl_coef": 0.05,
-            "eos_rate": 0.4 + 0.2 * grown + chance.gauss(0, 0.03),
-            "repetition": 0.06 + abs(chance.gauss(0, 0.01)),
-            "explained_variance": 0.3 * grown + chance.gauss(0, 0.03),
-            "engine_gap": 0.02 + abs(chance.gauss(0, 0.002)),
-        }
-        if step % 6 == 0:
-            values["validation_score"] = -0.1 + 0.5 * grown
-        metrics.append(PolicyRunMetric(run=run, step=step, values=values))
-    PolicyRunMetric.objects.bulk_create(metrics)
-    directory = run.directory
-    directory.mkdir(parents=True, exist_ok=True)
-    log = "".join(f"Update {n}: score {n / 40 - 0.1:.3f}, kl {n / 8:.2f}\n" for n in range(1, 25))
-    (directory / "log.txt").write_text(log, encoding="utf-8")
-    with (directory / "samples.jsonl").open("w", encoding="utf-8") as file:
-        for prompt in campaign.prompts.order_by("id")[:2]:
-            for step in (0, 12, 24):
-                more = "a thing that helps" if step else "one thing"
-                text = f"Here is my answer after {step} updates.\n\n- {more}\n- another"
-                line = {"step": step, "prompt_id": prompt.pk, "text": text}
-                file.write(json.dumps(line) + "\n")
+    PolicyRunMetric.objects.bulk_create(
+        PolicyRunMetric(run=run, step=step, values=_measured(step, chance)) for step in range(1, 25)
+    )
+    _leave_files(run)
     return run, child
+
+
+def _measured(step: int, chance: random.Random) -> dict[str, float]:
+    """What an update of a PPO run that goes well reports."""
+    grown = 1 - math.exp(-step / 10)
+    values = {
+        "seconds": 48.0,
+        "score": -0.1 + 0.6 * grown + chance.gauss(0, 0.05),
+        "reward": -0.1 + 0.45 * grown + chance.gauss(0, 0.05),
+        "kl": 3.2 * grown + chance.gauss(0, 0.1),
+        "entropy": 2.4 - 0.5 * grown + chance.gauss(0, 0.03),
+        "length": 44 + chance.gauss(0, 1.5),
+        "clip_fraction": abs(0.08 + chance.gauss(0, 0.02)),
+        "value_loss": 0.4 - 0.25 * grown + abs(chance.gauss(0, 0.02)),
+        "seconds_rollout": 9 + chance.gauss(0, 0.5),
+        "seconds_train": 34 + chance.gauss(0, 1),
+        "seconds_score": 4 + chance.gauss(0, 0.2),
+        "seconds_freeze": 6 + chance.gauss(0, 0.2),
+        "seconds_sync": 1.5 + chance.gauss(0, 0.1),
+        "tokens_per_second": 160 + chance.gauss(0, 8),
+        "kl_coef": 0.05,
+        "eos_rate": 0.4 + 0.2 * grown + chance.gauss(0, 0.03),
+        "repetition": 0.06 + abs(chance.gauss(0, 0.01)),
+        "explained_variance": 0.3 * grown + chance.gauss(0, 0.03),
+        "engine_gap": 0.02 + abs(chance.gauss(0, 0.002)),
+    }
+    return values | ({"validation_score": -0.1 + 0.5 * grown} if step % 6 == 0 else {})
+
+
+def _leave_files(run: PolicyRun) -> None:
+    """The log and the samples that a program leaves in the directory of its run."""
+    run.directory.mkdir(parents=True, exist_ok=True)
+    log = "".join(f"Update {n}: score {n / 40 - 0.1:.3f}, kl {n / 8:.2f}\n" for n in range(1, 25))
+    (run.directory / "log.txt").write_text(log, encoding="utf-8")
+    samples = []
+    for prompt in run.campaign.prompts.order_by("id")[:2]:
+        for step in (0, 12, 24):
+            more = "a thing that helps" if step else "one thing"
+            text = f"Here is my answer after {step} updates.\n\n- {more}\n- another"
+            samples.append({"step": step, "prompt_id": prompt.pk, "text": text})
+    write_rows(run.directory / "samples.jsonl", samples)
 
 
 def unfinished(scene: Scene) -> RewardModel:

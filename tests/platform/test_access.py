@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
@@ -41,7 +42,7 @@ from rlhf.models import BestOfRun, SFTRun
 from tests.access_table import ROLES, TABLE
 from tests.cast import ask, person, write
 from tests.pages.judge_scene import held_out, leave_behind
-from tests.pages.scene import set_scene
+from tests.pages.scene import Scene, set_scene
 
 TURNED_AWAY = {401, 403, 404}
 
@@ -61,105 +62,138 @@ def addresses() -> Iterator[str]:
 
 
 @pytest.fixture
-def world(db: None, settings: Any, tmp_path: Any) -> SimpleNamespace:
+def world(db: None, settings: Any, tmp_path: Path) -> SimpleNamespace:
     """One of everything that an address can name."""
     settings.VAR = tmp_path
     scene = set_scene()
     leave_behind(scene.reward_model, held_out(scene))
-    campaign, owner = scene.campaign, scene.labeler
     reviewer = person("rita")
-    Membership.objects.create(campaign=campaign, user=reviewer, role="reviewer")
-    talk = Campaign.objects.create(name="Talk", kind="chat", status="open")
-    ideal = Campaign.objects.create(name="Answers to write", kind="demonstration", status="open")
-    for made in (talk, ideal):
-        for user, role in ((owner, "labeler"), (reviewer, "reviewer"), (scene.manager, "manager")):
-            Membership.objects.create(campaign=made, user=user, role=role)
-    want_demonstrations(campaign=ideal, prompts=[ask("Why?"), ask("How?")], offers={})
-    demonstration = write(owner, ideal)
-    written = take_demonstration_snapshot(campaign=ideal, by=scene.engineer)
-    chat = Chat.objects.create(campaign=talk, labeler=owner)
-    prompt = ask("What does the picture show?")
-    campaign.prompts.add(prompt)
-    picture = tmp_path / "dot.png"
-    picture.write_bytes(b"a picture")
-    image = Image.objects.create(
-        digest="a" * 64, artifact_url=f"file://{picture}", width=1, height=1
-    )
-    PromptImage.objects.create(prompt=prompt, image=image)
-    invitation = invite(
-        campaign=campaign, role="labeler", email="", by=scene.manager, now=timezone.now()
-    )
-    labelers = found_group(name="Evening shift", people=[owner], by=scene.manager)
-    invite_group(campaign=campaign, group=labelers, by=scene.manager)
-    webhook = Webhook.objects.create(
-        campaign=campaign, url="https://example.org/hook", kinds=["snapshot.taken"]
-    )
+    Membership.objects.create(campaign=scene.campaign, user=reviewer, role="reviewer")
     return SimpleNamespace(
-        webhook=webhook,
-        labelers=labelers,
-        delivery=Delivery.objects.create(
-            webhook=webhook, event=uuid.uuid4(), kind="snapshot.taken", payload={}
-        ),
+        campaign=scene.campaign,
         people={
             "nobody": None,
             "stranger": person("mallory"),
-            "labeler": owner,
+            "labeler": scene.labeler,
             "reviewer": reviewer,
             "manager": scene.manager,
             "engineer": scene.engineer,
             "administrator": person("root", is_superuser=True, is_staff=True),
         },
-        campaign=campaign,
-        assignment=claim_next(labeler=owner, campaign=campaign, now=timezone.now()),
-        judgment=Judgment.objects.filter(labeler=owner, comparison__campaign=campaign).first(),
-        image=image,
-        slot=claim_prompt(labeler=owner, campaign=ideal, now=timezone.now()),
-        demonstration=demonstration,
-        written=written,
-        sft_run=SFTRun.objects.create(snapshot=written, parent=scene.parent),
-        best_of=BestOfRun.objects.create(reward_model=scene.reward_model, policy=scene.parent),
-        gold=GoldQuestion.objects.filter(comparison__campaign=campaign).first(),
-        review_item=ReviewItem.objects.create(
-            campaign=campaign,
-            comparison=campaign.comparisons.first(),
-            reason="flagged",
-            weight=1,
+        **pairs_of(scene.campaign, scene.labeler, reviewer),
+        **questions_of(scene.campaign, tmp_path),
+        **people_of(scene),
+        **conversation(scene, joined("Talk", "chat", scene, reviewer)),
+        **demonstrations(scene, joined("Answers to write", "demonstration", scene, reviewer)),
+        **training(scene),
+    )
+
+
+def joined(name: str, kind: str, scene: Scene, reviewer: User) -> Campaign:
+    """A campaign of another kind with the same people."""
+    campaign = Campaign.objects.create(name=name, kind=kind, status="open")
+    roles = {"labeler": scene.labeler, "reviewer": reviewer, "manager": scene.manager}
+    for role, user in roles.items():
+        Membership.objects.create(campaign=campaign, user=user, role=role)
+    return campaign
+
+
+def pairs_of(campaign: Campaign, labeler: User, reviewer: User) -> dict[str, Any]:
+    return {
+        "assignment": claim_next(labeler=labeler, campaign=campaign, now=timezone.now()),
+        "judgment": Judgment.objects.filter(labeler=labeler, comparison__campaign=campaign).first(),
+        "gold": GoldQuestion.objects.filter(comparison__campaign=campaign).first(),
+        "review_item": ReviewItem.objects.create(
+            campaign=campaign, comparison=campaign.comparisons.first(), reason="flagged", weight=1
         ),
-        hold=Hold.objects.create(
+        "hold": Hold.objects.create(
             campaign=campaign, labeler=reviewer, kind="quarantine", reason="Too quick."
         ),
-        prompt_file=PromptFile.objects.create(
+    }
+
+
+def questions_of(campaign: Campaign, folder: Path) -> dict[str, Any]:
+    """What is asked and by which plan: an image in a prompt, a file of prompts, a planned line."""
+    prompt = ask("What does the picture show?")
+    campaign.prompts.add(prompt)
+    picture = folder / "dot.png"
+    picture.write_bytes(b"a picture")
+    image = Image.objects.create(
+        digest="a" * 64, artifact_url=f"file://{picture}", width=1, height=1
+    )
+    PromptImage.objects.create(prompt=prompt, image=image)
+    entrant = campaign.entrants.get()
+    return {
+        "image": image,
+        "prompt_file": PromptFile.objects.create(
             campaign=campaign, name="p.csv", digest="c" * 64, size=1, artifact_url="file:///none"
         ),
-        plan_line=PlannedMeeting.objects.create(
-            campaign=campaign, one=campaign.entrants.get(), other=campaign.entrants.get()
-        ),
-        chat=chat,
-        turn=ChatTurn.objects.create(
-            chat=chat,
-            number=0,
-            prompt=prompt,
-            client_key=uuid.uuid4(),
-            first_policy=scene.parent,
-            second_policy=scene.child,
-            first_sampling={},
-            second_sampling={},
-            first_on_left=True,
-        ),
-        membership=campaign.memberships.get(user=owner),
-        invitation=invitation,
-        token=token_of(invitation),
-        identity=SocialAccount.objects.create(user=owner, provider="company", uid="1"),
-        api_token=make_token(
-            owner=owner, name="loader", scopes=["read"], days=9, now=timezone.now()
-        )[0],
-        snapshot=scene.reward_model.snapshot,
-        reward_model=scene.reward_model,
-        held_out=held_out(scene)[0],
-        policy=scene.child,
-        policy_run=scene.policy_run,
-        round=scene.round,
+        "plan_line": PlannedMeeting.objects.create(campaign=campaign, one=entrant, other=entrant),
+    }
+
+
+def people_of(scene: Scene) -> dict[str, Any]:
+    """Who is invited and told of what, and how they get in."""
+    campaign, owner, now = scene.campaign, scene.labeler, timezone.now()
+    invitation = invite(campaign=campaign, role="labeler", email="", by=scene.manager, now=now)
+    labelers = found_group(name="Evening shift", people=[owner], by=scene.manager)
+    invite_group(campaign=campaign, group=labelers, by=scene.manager)
+    webhook = Webhook.objects.create(
+        campaign=campaign, url="https://example.org/hook", kinds=["snapshot.taken"]
     )
+    token, _key = make_token(owner=owner, name="loader", scopes=["read"], days=9, now=now)
+    return {
+        "membership": campaign.memberships.get(user=owner),
+        "invitation": invitation,
+        "token": token_of(invitation),
+        "labelers": labelers,
+        "webhook": webhook,
+        "delivery": Delivery.objects.create(
+            webhook=webhook, event=uuid.uuid4(), kind="snapshot.taken", payload={}
+        ),
+        "identity": SocialAccount.objects.create(user=owner, provider="company", uid="1"),
+        "api_token": token,
+    }
+
+
+def conversation(scene: Scene, campaign: Campaign) -> dict[str, Any]:
+    chat = Chat.objects.create(campaign=campaign, labeler=scene.labeler)
+    turn = ChatTurn.objects.create(
+        chat=chat,
+        number=0,
+        prompt=ask("Who are you?"),
+        client_key=uuid.uuid4(),
+        first_policy=scene.parent,
+        second_policy=scene.child,
+        first_sampling={},
+        second_sampling={},
+        first_on_left=True,
+    )
+    return {"chat": chat, "turn": turn}
+
+
+def demonstrations(scene: Scene, campaign: Campaign) -> dict[str, Any]:
+    want_demonstrations(campaign=campaign, prompts=[ask("Why?"), ask("How?")], offers={})
+    demonstration = write(scene.labeler, campaign)
+    written = take_demonstration_snapshot(campaign=campaign, by=scene.engineer)
+    return {
+        "demonstration": demonstration,
+        "written": written,
+        "slot": claim_prompt(labeler=scene.labeler, campaign=campaign, now=timezone.now()),
+        "sft_run": SFTRun.objects.create(snapshot=written, parent=scene.parent),
+    }
+
+
+def training(scene: Scene) -> dict[str, Any]:
+    return {
+        "snapshot": scene.reward_model.snapshot,
+        "reward_model": scene.reward_model,
+        "held_out": held_out(scene)[0],
+        "best_of": BestOfRun.objects.create(reward_model=scene.reward_model, policy=scene.parent),
+        "policy": scene.child,
+        "policy_run": scene.policy_run,
+        "round": scene.round,
+    }
 
 
 class Undone(Exception):

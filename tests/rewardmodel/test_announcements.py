@@ -3,10 +3,11 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from labeling.models import Delivery, Snapshot, Webhook
+from labeling.models import Delivery, Webhook
 from rewardmodel.following import _end, succeeded
 from rewardmodel.models import RewardModel
 from rewardmodel.services.runs import cancel
+from tests.cast import frozen
 
 NOW = timezone.now()
 
@@ -16,16 +17,8 @@ def run(campaign, policy):
     Webhook.objects.create(
         campaign=campaign, url="https://example.org/", kinds=["training.finished"]
     )
-    snapshot = Snapshot.objects.create(
-        campaign=campaign,
-        digest="a" * 64,
-        artifact_url="file:///none",
-        recipe={},
-        train_pairs=9,
-        test_pairs=9,
-    )
     return RewardModel.objects.create(
-        snapshot=snapshot, base=policy, status="running", claim_key=uuid.uuid4()
+        snapshot=frozen(campaign), base=policy, status="running", claim_key=uuid.uuid4()
     )
 
 

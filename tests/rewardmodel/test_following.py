@@ -13,12 +13,12 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling import artifacts, errors
-from labeling.models import Snapshot
 from rewardmodel.following import follow, succeeded
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
 from rewardmodel.services.reward_models import FEWEST, start_reward_model
 from rewardmodel.services.runs import cancel
+from tests.cast import frozen
 
 Status = TrainingRun.Status
 
@@ -26,14 +26,7 @@ Status = TrainingRun.Status
 @pytest.fixture
 def run(campaign, policy, monkeypatch):
     monkeypatch.setattr(RewardModel, "program", "tests.rewardmodel.program")
-    snapshot = Snapshot.objects.create(
-        campaign=campaign,
-        digest="0" * 64,
-        artifact_url="nowhere",
-        recipe={},
-        train_pairs=100,
-        test_pairs=20,
-    )
+    snapshot = frozen(campaign, train_pairs=100, test_pairs=20)
     return RewardModel.objects.create(snapshot=snapshot, base=policy, config={"steps": 5})
 
 
@@ -237,14 +230,7 @@ def is_alive(start):
 
 
 def test_too_few_pairs_are_refused_with_the_number_missing(run, policy):
-    few = Snapshot.objects.create(
-        campaign=run.snapshot.campaign,
-        digest="1" * 64,
-        artifact_url="nowhere",
-        recipe={},
-        train_pairs=43,
-        test_pairs=20,
-    )
+    few = frozen(run.snapshot.campaign, train_pairs=43, test_pairs=20)
     with pytest.raises(errors.TooFewPairs, match="7 more"):
         start_reward_model(snapshot=few, base=policy, by=None)
 

@@ -7,12 +7,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.models import Scope, Snapshot
+from labeling.models import Scope
 from labeling.services.tokens import make_token
 from rewardmodel.api import MOST_ROWS
 from rewardmodel.models import RewardModel, ScoreRequest
 from rewardmodel.services import scoring
 from rewardmodel.tasks import score
+from tests.cast import trained
 from tests.tiny_model import make_tiny_model
 
 ROW = {"prompt": [{"role": "user", "content": "the cat sat"}], "response": "please"}
@@ -25,12 +26,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture
 def run(campaign, policy):
-    snapshot = Snapshot.objects.create(
-        campaign=campaign, digest="0" * 64, artifact_url="x", recipe={}, train_pairs=9, test_pairs=9
-    )
-    return RewardModel.objects.create(
-        snapshot=snapshot, base=policy, status="succeeded", checkpoint="file:///nowhere"
-    )
+    return trained(campaign, policy, checkpoint="file:///nowhere")
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from labeling import errors
-from labeling.models import Act, AuditEvent, Snapshot
+from labeling.models import Act, AuditEvent
 from rewardmodel.models import RewardModel, Suite
 from rewardmodel.services import suites
 from rewardmodel.services.reward_models import prepare
 from rewardmodel.suite_files import read_suite
 from rewardmodel.tasks import measure_suites
+from tests.cast import trained
 from tests.rewardmodel.learning.planted import planted_rows, write_run
 from tests.tiny_model import make_tiny_model
 
@@ -150,17 +151,7 @@ class TestMeasuring:
 
     @pytest.fixture
     def run(self, result, campaign, policy):
-        snapshot = Snapshot.objects.create(
-            campaign=campaign,
-            digest="0" * 64,
-            artifact_url="x",
-            recipe={},
-            train_pairs=9,
-            test_pairs=9,
-        )
-        return RewardModel.objects.create(
-            snapshot=snapshot, base=policy, status="succeeded", checkpoint=f"file://{result}"
-        )
+        return trained(campaign, policy, checkpoint=f"file://{result}")
 
     def test_a_training_ends_with_the_accuracy_on_each_suite_and_subset(self, result):
         [found] = json.loads((result / "result.json").read_text())["suites"]

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from labeling import artifacts, errors
-from labeling.models import Act, AuditEvent, Demonstration, Snapshot
+from labeling.models import Act, AuditEvent, Demonstration
 from labeling.splits import split_of
 from rewardmodel.learning.artifact import load_scorer
 from rewardmodel.learning.rundirectory import RunDirectory
@@ -18,7 +18,7 @@ from rlhf.generation.best_of import main
 from rlhf.models import BestOfRun
 from rlhf.services.best_of import freeze_best, prepare, start_best_of
 from rlhf.tasks import choose_best
-from tests.cast import ask
+from tests.cast import ask, trained
 from tests.rewardmodel.learning.planted import planted_rows, write_run
 from tests.rlhf.scripted_server import scripted_server
 from tests.tiny_model import make_tiny_model
@@ -152,19 +152,9 @@ def test_every_kind_of_run_has_a_page_that_its_end_is_announced_with():
 class TestRuns:
     @pytest.fixture
     def reward_model(self, campaign, policy, judge):
-        snapshot = Snapshot.objects.create(
-            campaign=campaign,
-            digest="0" * 64,
-            artifact_url="x",
-            recipe={},
-            train_pairs=9,
-            test_pairs=9,
-        )
         for n in range(40):
             campaign.prompts.add(ask(f"the cat {n}"))
-        return RewardModel.objects.create(
-            snapshot=snapshot, base=policy, status="succeeded", checkpoint=f"file://{judge}"
-        )
+        return trained(campaign, policy, checkpoint=f"file://{judge}")
 
     @pytest.fixture
     def chosen(self, reward_model, policy, erin, settings):

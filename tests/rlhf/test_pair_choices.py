@@ -16,7 +16,6 @@ from labeling.models import (
     PlannedMeeting,
     Policy,
     Report,
-    Snapshot,
 )
 from labeling.selectors.arms import arm_figures
 from labeling.services.reports import compute
@@ -24,7 +23,7 @@ from rewardmodel.models import RewardModel
 from rlhf.models import ResponseRequest
 from rlhf.services.generations import request_responses
 from rlhf.services.pair_choices import Candidate, choose, choose_pending
-from tests.cast import judge
+from tests.cast import judge, trained
 from tests.rlhf.test_generations import generate
 from tests.rlhf.test_pair_plans import ask_about
 from tests.rlhf.test_planner import met
@@ -43,21 +42,7 @@ def unsure(campaign, policy):
 
 @pytest.fixture
 def ensemble(campaign, policy):
-    snapshot = Snapshot.objects.create(
-        campaign=campaign,
-        digest="a" * 64,
-        artifact_url="file:///none",
-        recipe={},
-        train_pairs=9,
-        test_pairs=9,
-    )
-    return RewardModel.objects.create(
-        snapshot=snapshot,
-        base=policy,
-        status="succeeded",
-        checkpoint="file:///none",
-        config={"heads": 3},
-    )
+    return trained(campaign, policy, config={"heads": 3})
 
 
 def answer_by_length(body):

@@ -6,15 +6,14 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.models import AuditEvent, Policy, Report, Response, Snapshot
+from labeling.models import AuditEvent, Policy, Report, Response
 from labeling.selectors.meetings import meeting_figures
 from labeling.services.comparisons import create_comparisons
 from labeling.services.reports import compute
 from labeling.statistics.planning import half_width
-from rewardmodel.models import RewardModel
 from rlhf.selectors.planning import measured_curve, meetings
 from rlhf.services.stop_rules import apply, reason_to_stop, set_stop_rule
-from tests.cast import ask, judge
+from tests.cast import ask, frozen, judge, trained
 
 NOW = timezone.now()
 
@@ -43,25 +42,13 @@ def count_anew(campaign):
 
 
 def curve(campaign, policy, pairs=400, doubling=0.02):
-    snapshot = Snapshot.objects.create(
-        campaign=campaign,
-        digest="a" * 64,
-        artifact_url="file:///none",
-        recipe={},
-        train_pairs=pairs,
-        test_pairs=60,
-    )
     points = [{"pairs": pairs, "accuracy": 0.66, "spread": 0.0}]
-    return RewardModel.objects.create(
-        snapshot=snapshot,
-        base=policy,
-        status="succeeded",
-        checkpoint="file:///none",
-        figures={
-            "report": {
-                "learning_curve": {"points": points, "doubling": doubling, "doubling_se": 0.004}
-            }
-        },
+    measured = {"points": points, "doubling": doubling, "doubling_se": 0.004}
+    return trained(
+        campaign,
+        policy,
+        snapshot=frozen(campaign, train_pairs=pairs, test_pairs=60),
+        figures={"report": {"learning_curve": measured}},
     )
 
 

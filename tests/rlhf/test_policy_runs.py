@@ -8,13 +8,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling import errors
-from labeling.models import AuditEvent, Snapshot
+from labeling.models import AuditEvent
 from rewardmodel.models import RewardModel
 from rewardmodel.services.runs import cancel
 from rlhf.models import PolicyRun, PolicyRunMetric, Steering
 from rlhf.services.policies import register_base
 from rlhf.services.steering import change_kl_coef, finish, hand_over
-from tests.cast import ask
+from tests.cast import ask, frozen
 
 MEASURED = [
     *("score", "reward", "validation_score", "kl", "kl_coef", "entropy", "length", "eos_rate"),
@@ -28,10 +28,7 @@ MEASURED = [
 def run(campaign, settings, tmp_path):
     settings.VAR = tmp_path
     base = register_base(name="parrot", checkpoint="/models/parrot")
-    snapshot = Snapshot.objects.create(
-        campaign=campaign, digest="0" * 64, artifact_url="x", recipe={}, train_pairs=9, test_pairs=9
-    )
-    scorer = RewardModel.objects.create(snapshot=snapshot, base=base)
+    scorer = RewardModel.objects.create(snapshot=frozen(campaign), base=base)
     made = PolicyRun.objects.create(campaign=campaign, parent=base, reward_model=scorer)
     assert made.claim(timezone.now())
     return made

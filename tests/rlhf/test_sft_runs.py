@@ -13,7 +13,6 @@ from labeling.models import (
     Policy,
     Prompt,
     Response,
-    Snapshot,
 )
 from labeling.services.comparisons import create_comparisons
 from labeling.services.demonstration_imports import import_demonstrations
@@ -38,7 +37,7 @@ from rlhf.services.policies import promote, register_base, register_version
 from rlhf.services.sft_runs import start_sft_duel, start_sft_run
 from rlhf.tasks import fine_tune
 from rlhf.views.sft_runs import before_and_after
-from tests.cast import ask, judge, write
+from tests.cast import ask, frozen, judge, write
 from tests.tiny_model import make_tiny_model
 
 CONFIG = {
@@ -132,18 +131,11 @@ def test_what_people_write_teaches_a_policy_that_is_like_any_other(
 
 def starts_ppo_and_reward_models(policy, campaign, folder):
     """Both programs are handed the taught weights, and both can read them."""
-    frozen = freeze([], folder="snapshots")
+    empty = freeze([], folder="snapshots")
     judge_run = RewardModel.objects.create(
         base=policy,
         checkpoint=policy.checkpoint,  # PPO only hands its address on
-        snapshot=Snapshot.objects.create(
-            campaign=campaign,
-            digest=frozen.digest,
-            artifact_url=frozen.url,
-            recipe={},
-            train_pairs=0,
-            test_pairs=0,
-        ),
+        snapshot=frozen(campaign, digest=empty.digest, artifact_url=empty.url),
     )
     ppo = PolicyRun(campaign=campaign, parent=policy, reward_model=judge_run)
     weights = artifacts.weights(policy.checkpoint)

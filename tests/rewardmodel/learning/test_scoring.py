@@ -9,7 +9,6 @@ import pytest
 import torch
 from django.core.management import CommandError, call_command
 
-from labeling.models import Snapshot
 from rewardmodel.learning import training
 from rewardmodel.learning.__main__ import main
 from rewardmodel.learning.artifact import load_scorer
@@ -20,7 +19,7 @@ from rewardmodel.learning.pairs import Pair, fit
 from rewardmodel.learning.scoring import ROWS_AT_A_TIME, scored
 from rewardmodel.learning.settings import RewardTraining
 from rewardmodel.learning.training import draws, train
-from rewardmodel.models import RewardModel
+from tests.cast import trained
 from tests.rewardmodel.learning.planted import planted_rows, write_run
 
 QUESTION = [{"role": "user", "content": "the cat sat"}]
@@ -39,12 +38,7 @@ def result(tiny, tmp_path_factory):
 @pytest.fixture
 def finished(result, campaign, policy, tmp_path):
     kept = shutil.copytree(result, tmp_path / "kept")
-    snapshot = Snapshot.objects.create(
-        campaign=campaign, digest="0" * 64, artifact_url="x", recipe={}, train_pairs=9, test_pairs=9
-    )
-    return RewardModel.objects.create(
-        snapshot=snapshot, base=policy, status="succeeded", checkpoint=f"file://{kept}"
-    )
+    return trained(campaign, policy, checkpoint=f"file://{kept}")
 
 
 def lines(*rows):
