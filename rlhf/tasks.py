@@ -1,9 +1,12 @@
 import logging
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from celery import shared_task
 from django.utils import timezone
 
 from labeling.errors import Refused
+from labeling.models import Campaign
 from rewardmodel.following import follow, succeeded
 from rlhf.models import BestOfRun, PolicyRun, Round, SFTRun
 from rlhf.services import (
@@ -77,11 +80,7 @@ def generate_pending() -> int:
 @shared_task
 def retrain_reward_models() -> None:
     """Give campaigns that had enough new labels a new reward model, between rounds too."""
-    for campaign in rounds.waiting_for_labels():
-        try:
-            rounds.retrain(campaign=campaign)
-        except Refused as reason:
-            logger.info("%s waits: %s", campaign, reason)
+    for_each(rounds.waiting_for_labels(), lambda campaign: rounds.retrain(campaign=campaign))
 
 
 @shared_task
@@ -102,8 +101,19 @@ def apply_stop_rules() -> None:
 @shared_task
 def advance_rounds() -> None:
     """Take the next step of every open round whose campaign wants it taken by itself."""
-    for round in Round.objects.filter(decision="").select_related("campaign", "reward_model"):
+    under_way = Round.objects.filter(decision="").select_related("campaign", "reward_model")
+    for_each(under_way, lambda round: rounds.advance(round=round, now=timezone.now()))
+
+
+Row = TypeVar("Row", Campaign, Round)
+
+
+def for_each(rows: Iterable[Row], act: Callable[[Row], object]) -> None:
+    """Act on one after the other; whatever keeps or breaks one holds up no other."""
+    for row in rows:
         try:
-            rounds.advance(round=round, now=timezone.now())
+            act(row)
         except Refused as reason:
-            logger.info("%s waits: %s", round, reason)
+            logger.info("%s waits: %s", row, reason)
+        except Exception:  # a fault of ours: the log has where, and the beat tries again
+            logger.exception("%s could not be moved on", row)

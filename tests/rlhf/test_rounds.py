@@ -13,8 +13,8 @@ from rlhf.selectors.rounds import duel_result
 from rlhf.services import rounds
 from rlhf.services.policies import promote, register_base, register_version
 from rlhf.services.serving import serve
-from rlhf.tasks import retrain_reward_models
-from tests.cast import ask, imported_judgment, judge, pair
+from rlhf.tasks import advance_rounds, retrain_reward_models
+from tests.cast import ask, imported_judgment, judge, pair, trained
 
 NOW = timezone.now()
 
@@ -192,6 +192,14 @@ class TestTriggers:
         finish_judge(round, accuracy=0.8)
         self.advance(round)
         assert reached(round, Round.Stage.POLICY)
+
+    def test_a_round_that_goes_wrong_holds_up_no_other(self, round, campaign, base):
+        Campaign.objects.filter(pk=campaign.pk).update(reward_model_after=120)
+        broken = Campaign.objects.create(name="Broken", policy_margin=0.1)
+        judge = trained(broken, base, figures={"accuracy": None})
+        Round.objects.create(campaign=broken, number=1, snapshot=judge.snapshot, reward_model=judge)
+        advance_rounds()
+        assert reached(round, Round.Stage.REWARD_MODEL)
 
     def test_between_rounds_a_campaign_gets_a_new_reward_model_after_as_many_labels(
         self, round, campaign, base
