@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import campaign_for
-from labeling.models import Judgment, Membership, Scope
+from labeling.models import Membership, Scope
+from labeling.selectors.judgments import kinds_asked_for
 from labeling.services.annotated_imports import import_judgments
 from labeling.services.exports import jsonl_lines, note_export, preference_rows
 
@@ -61,9 +62,7 @@ class Preferences(APIView):
         campaign = campaign_for(request.user, pk, Membership.Role.MANAGER)
         asked = self.Query(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        kinds = [Judgment.JudgeKind.PERSON]
-        kinds += [Judgment.JudgeKind.SIMULATION] if asked.validated_data["simulated"] else []
-        kinds += [Judgment.JudgeKind.AI] if asked.validated_data["ai"] else []
+        kinds = kinds_asked_for(**asked.validated_data)
         note_export(campaign=campaign, kinds=kinds, to="jsonl", by=request.user)
         return StreamingHttpResponse(
             jsonl_lines(preference_rows(campaign, kinds)), content_type="application/x-ndjson"

@@ -3,7 +3,8 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Judgment, SnapshotOrder
+from labeling.models import SnapshotOrder
+from labeling.selectors.judgments import kinds_asked_for
 
 
 class ImportForm(forms.Form):
@@ -23,12 +24,7 @@ class KindsForm(forms.Form):
     ai = forms.BooleanField(required=False, label=_("with AI judgments"))
 
     def kinds(self) -> list[str]:
-        kinds = [Judgment.JudgeKind.PERSON.value]
-        if self.cleaned_data["simulated"]:
-            kinds.append(Judgment.JudgeKind.SIMULATION.value)
-        if self.cleaned_data["ai"]:
-            kinds.append(Judgment.JudgeKind.AI.value)
-        return kinds
+        return kinds_asked_for(simulated=self.cleaned_data["simulated"], ai=self.cleaned_data["ai"])
 
 
 class SnapshotForm(KindsForm):

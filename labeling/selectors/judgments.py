@@ -5,6 +5,14 @@ from django.db.models import QuerySet
 from labeling.models import Assignment, Campaign, Hold, Judgment, User
 
 
+def kinds_asked_for(*, simulated: bool, ai: bool) -> list[str]:
+    """Kinds of judges (and of authors): people always, others only where somebody asks for them."""
+    kinds = [Judgment.JudgeKind.PERSON.value]
+    kinds += [Judgment.JudgeKind.SIMULATION.value] if simulated else []
+    kinds += [Judgment.JudgeKind.AI.value] if ai else []
+    return kinds
+
+
 def current_judgments(
     campaign: Campaign,
     kinds: Iterable[str] = (Judgment.JudgeKind.PERSON,),

@@ -114,6 +114,15 @@ def jsonl_lines(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
         yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
+def write_jsonl(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> int:
+    """Write a line for each row; returns how many."""
+    count = 0
+    for line in jsonl_lines(rows):
+        file.write(line.encode())
+        count += 1
+    return count
+
+
 def write_parquet(rows: Iterable[dict[str, Any]], file: IO[bytes]) -> int:
     """Write rows group by group; returns how many."""
     count = 0

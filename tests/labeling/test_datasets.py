@@ -7,7 +7,16 @@ from django.utils import timezone
 
 from labeling import artifacts, errors
 from labeling.files.preferences import read_preferences
-from labeling.models import Comparison, Judgment, Policy, Prompt, Response, Snapshot
+from labeling.models import (
+    Act,
+    AuditEvent,
+    Comparison,
+    Judgment,
+    Policy,
+    Prompt,
+    Response,
+    Snapshot,
+)
 from labeling.services.campaigns import add_members
 from labeling.services.comparisons import create_comparisons
 from labeling.services.exports import preference_rows, write_parquet
@@ -244,6 +253,14 @@ class TestExports:
             assert first["margin"] == 1.0
             assert first["chosen_policy"] == "parrot-v0"
             assert "alice" not in json.dumps(first)
+        taken = AuditEvent.objects.filter(act=Act.PREFERENCES_EXPORTED, campaign=campaign)
+        assert {event.details["format"] for event in taken} == {"jsonl", "parquet"}
+
+    def test_a_file_that_can_not_be_written_is_named_and_leaves_nothing(self, campaign, tmp_path):
+        (tmp_path / "out.jsonl").mkdir()
+        with pytest.raises(CommandError, match="can't be written"):
+            call_command("export_preferences", campaign.name, output=tmp_path / "out.jsonl")
+        assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
 
     def test_simulated_judgments_leave_only_when_asked_for(self, campaign, fill, simon):
         add_members(campaign=campaign, users=[simon], role="labeler")

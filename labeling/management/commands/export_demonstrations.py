@@ -3,12 +3,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from labeling.management.commands.import_preferences import find_campaign
-from labeling.models import Act, Judgment
+from labeling.management.command_line import add_kinds, find_campaign, kinds_of
+from labeling.models import Act
 from labeling.services.demonstration_snapshots import LAYOUTS, demonstration_rows
 from labeling.services.exports import jsonl_lines, note_export
-
-KINDS = Judgment.JudgeKind
 
 
 class Command(BaseCommand):
@@ -17,13 +15,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("campaign", help="name or number of the campaign")
         parser.add_argument("--layout", choices=LAYOUTS, default="completion")
-        parser.add_argument("--with-simulated", action="store_true", help="simulated authors too")
-        parser.add_argument("--with-ai", action="store_true", help="answers by models too")
+        add_kinds(parser)
 
     def handle(self, *, campaign: str, layout: str, **options: Any) -> None:
-        kinds = [KINDS.PERSON]
-        kinds += [KINDS.SIMULATION] if options["with_simulated"] else []
-        kinds += [KINDS.AI] if options["with_ai"] else []
+        kinds = kinds_of(options)
         found = find_campaign(campaign)
         note_export(
             campaign=found, kinds=kinds, to=layout, by=None, act=Act.DEMONSTRATIONS_EXPORTED

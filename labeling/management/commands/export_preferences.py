@@ -1,12 +1,18 @@
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labeling.management.commands.import_preferences import find_campaign
-from labeling.models import Judgment
-from labeling.services.exports import jsonl_lines, preference_rows, write_parquet
+from labeling.management.command_line import add_kinds, find_campaign, kinds_of
+from labeling.services.exports import (
+    jsonl_lines,
+    note_export,
+    preference_rows,
+    write_jsonl,
+    write_parquet,
+)
 
 
 class Command(BaseCommand):
@@ -17,31 +23,33 @@ class Command(BaseCommand):
         parser.add_argument(
             "--output", type=Path, help="*.jsonl or *.parquet; else JSONL to stdout"
         )
-        parser.add_argument("--with-simulated", action="store_true", help="simulated labelers too")
-        parser.add_argument("--with-ai", action="store_true", help="AI judges too")
+        add_kinds(parser)
 
     def handle(self, *, campaign: str, output: Path | None, **options: Any) -> None:
-        kinds = [Judgment.JudgeKind.PERSON]
-        kinds += [Judgment.JudgeKind.SIMULATION] if options["with_simulated"] else []
-        kinds += [Judgment.JudgeKind.AI] if options["with_ai"] else []
-        rows = preference_rows(find_campaign(campaign), kinds)
+        kinds, found = kinds_of(options), find_campaign(campaign)
+        layout = "jsonl" if output is None else output.suffix.removeprefix(".")
+        if layout not in ("jsonl", "parquet"):
+            raise CommandError(f"{output} must end in .jsonl or .parquet.")
+        note_export(campaign=found, kinds=kinds, to=layout, by=None)
+        rows = preference_rows(found, kinds)
         if output is None:
             sys.stdout.writelines(jsonl_lines(rows))
             return
-        if output.suffix not in (".jsonl", ".parquet"):
-            raise CommandError(f"{output} must end in .jsonl or .parquet.")
-        unfinished = output.with_name(output.name + ".part")
         try:
-            with unfinished.open("wb") as file:
-                if output.suffix == ".parquet":
-                    count = write_parquet(rows, file)
-                else:
-                    count = 0
-                    for line in jsonl_lines(rows):
-                        file.write(line.encode())
-                        count += 1
+            count = written(rows, output)
         except OSError as problem:
-            unfinished.unlink(missing_ok=True)
             raise CommandError(f"{output} can't be written: {problem.strerror}.") from None
-        unfinished.replace(output)
         self.stdout.write(f"Wrote {count} preferences to {output}.")
+
+
+def written(rows: Iterator[dict[str, Any]], output: Path) -> int:
+    """Write a file that is there whole or not at all; returns how many rows it has."""
+    unfinished = output.with_name(output.name + ".part")
+    try:
+        with unfinished.open("wb") as file:
+            write = write_parquet if output.suffix == ".parquet" else write_jsonl
+            count = write(rows, file)
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return count

@@ -1,11 +1,10 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from labeling.errors import Refused
-from labeling.management.commands.import_preferences import find_campaign
+from labeling.management.command_line import find_campaign, read_or_refused
 from labeling.models import Judgment
 from labeling.services.demonstration_imports import import_demonstrations
 
@@ -31,22 +30,17 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, campaign: str, **options: Any) -> None:
         into = find_campaign(campaign)
-        try:
-            with file.open("rb") as source:
-                report = import_demonstrations(
-                    campaign=into,
-                    file=source,
-                    name=file.name,
-                    by=None,
-                    now=timezone.now(),
-                    author_kind=options["written_by"],
-                    field=options["field"],
-                    folder=file.parent,
-                )
-        except OSError as problem:
-            raise CommandError(f"{file} can't be read: {problem.strerror}.") from None
-        except Refused as refusal:
-            raise CommandError(str(refusal)) from None
+        with read_or_refused(file), file.open("rb") as source:
+            report = import_demonstrations(
+                campaign=into,
+                file=source,
+                name=file.name,
+                by=None,
+                now=timezone.now(),
+                author_kind=options["written_by"],
+                field=options["field"],
+                folder=file.parent,
+            )
         self.stdout.write(
             f"Imported {report.demonstrations} demonstrations; left out {report.repeated} repeated."
         )

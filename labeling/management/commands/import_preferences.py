@@ -1,11 +1,10 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from labeling.errors import Refused
-from labeling.models import Campaign
+from labeling.management.command_line import find_campaign, read_or_refused
 from labeling.services.annotated_imports import import_judgments
 
 
@@ -21,33 +20,17 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, campaign: str, **options: Any) -> None:
         into = find_campaign(campaign)
-        try:
-            with file.open("rb") as source:
-                report = import_judgments(
-                    campaign=into,
-                    file=source,
-                    name=file.name,
-                    by=None,
-                    now=timezone.now(),
-                    folder=file.parent,
-                )
-        except OSError as problem:
-            raise CommandError(f"{file} can't be read: {problem.strerror}.") from None
-        except Refused as refusal:
-            raise CommandError(str(refusal)) from None
+        with read_or_refused(file), file.open("rb") as source:
+            report = import_judgments(
+                campaign=into,
+                file=source,
+                name=file.name,
+                by=None,
+                now=timezone.now(),
+                folder=file.parent,
+            )
         self.stdout.write(
             f"Imported {report.preferences} preferences ({report.judgments} judgments); left out "
             f"{report.discarded} with identical or empty responses, {report.repeated} repeated, "
             f"{report.not_comparable} whose sides answer different prompts."
         )
-
-
-def find_campaign(name: str) -> Campaign:
-    """A campaign by its name or number, or CommandError with what there is."""
-    found = Campaign.objects.filter(name=name).first()
-    if found is None and name.isdecimal():
-        found = Campaign.objects.filter(pk=int(name)).first()
-    if found is None:
-        there = ", ".join(f"{c.pk} ({c.name})" for c in Campaign.objects.order_by("id")[:20])
-        raise CommandError(f"There is no campaign {name!r}. There are: {there or 'none'}.")
-    return found

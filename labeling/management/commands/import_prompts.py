@@ -1,10 +1,9 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from labeling.errors import Refused
-from labeling.management.commands.import_preferences import find_campaign
+from labeling.management.command_line import find_campaign, read_or_refused
 from labeling.models import PromptFile
 from labeling.services.prompt_imports import Wanted, import_prompts
 
@@ -37,12 +36,8 @@ class Command(BaseCommand):
             PromptFile.Spread.EVENLY if options["evenly"] else PromptFile.Spread.AS_IN_FILE,
         )
         folder = file if file.is_dir() else file.parent
-        try:
+        with read_or_refused(file):
             report = import_prompts(
                 campaign=into, file=file, name=file.name, folder=folder, wanted=wanted
             )
-        except OSError as problem:
-            raise CommandError(f"{file} can't be read: {problem.strerror}.") from None
-        except Refused as refusal:
-            raise CommandError(str(refusal)) from None
         self.stdout.write(f"Imported {report.prompts} prompts and {report.pairs} pairs to judge.")

@@ -1,9 +1,9 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from labeling.errors import Refused
+from labeling.management.command_line import read_or_refused
 from rewardmodel.services.suites import import_suite
 
 
@@ -15,11 +15,6 @@ class Command(BaseCommand):
         parser.add_argument("--name", help="what it is called; else the name of the file")
 
     def handle(self, *, file: Path, name: str | None, **options: Any) -> None:
-        try:
-            with file.open("rb") as source:
-                suite = import_suite(file=source, name=(name or file.stem)[:80], by=None)
-        except OSError as problem:
-            raise CommandError(f"{file} can't be read: {problem.strerror}.") from None
-        except Refused as refusal:
-            raise CommandError(str(refusal)) from None
+        with read_or_refused(file), file.open("rb") as source:
+            suite = import_suite(file=source, name=(name or file.stem)[:80], by=None)
         self.stdout.write(f"{suite.name}: {suite.pairs} pairs.")
