@@ -50,23 +50,12 @@ def encoded(data: bytes) -> Picture:
             _("The image is larger than %(most)d MB.") % {"most": MOST_BYTES // 1_000_000}
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
-                    raise BadPicture(
-                        _("The image has more than %(most)s pixels.")
-                        % {"most": intcomma(MOST_PIXELS)}
-                    )
-                picture = ImageOps.exif_transpose(opened)
-                picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    except BadPicture:
-        raise
+        picture = _decoded(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadPicture(
             _("The image has more than %(most)s pixels.") % {"most": intcomma(MOST_PIXELS)}
         ) from None
-    except Exception:
+    except Exception:  # whatever decoders make of what a stranger sent
         raise BadPicture(
             _("The image can't be read; it must be a whole PNG, JPEG, WebP or GIF.")
         ) from None
@@ -74,6 +63,16 @@ def encoded(data: bytes) -> Picture:
     written = io.BytesIO()
     picture.save(written, "WEBP", quality=QUALITY)
     return Picture(written.getvalue(), picture.width, picture.height)
+
+
+def _decoded(data: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            picture = ImageOps.exif_transpose(opened)
+            return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
 def from_data_url(address: str) -> bytes:

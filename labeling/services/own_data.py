@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -49,13 +50,15 @@ def own_data(user: User) -> Iterator[bytes]:
         archive.writestr("about.txt", ABOUT)
         for name, rows in _files(user):
             with archive.open(f"{name}.jsonl", "w", force_zip64=True) as file:
-                for number, row in enumerate(rows):
-                    line = json.dumps(row, ensure_ascii=False, cls=DjangoJSONEncoder) + "\n"
-                    file.write(line.encode())
-                    if number % AT_A_TIME == 0:
-                        yield outlet.take()
+                while some := list(islice(rows, AT_A_TIME)):
+                    file.write("".join(map(_line, some)).encode())
+                    yield outlet.take()
             yield outlet.take()
     yield outlet.take()
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, cls=DjangoJSONEncoder) + "\n"
 
 
 def _files(user: User) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
