@@ -70,7 +70,7 @@ def spare_prompts(campaign: Campaign) -> Spare:
     clusters = report.figures.get("clusters", []) if report else []
     near = {pk for cluster in clusters for pk in cluster}
     here = set(campaign.prompts.filter(pk__in=near).values_list("pk", flat=True))
-    asked = _asked(campaign, here)
+    asked = _asked_about(campaign, here)
     spare: list[int] = []
     stay = 0
     for cluster in clusters:
@@ -81,7 +81,7 @@ def spare_prompts(campaign: Campaign) -> Spare:
     return Spare(spare, stay)
 
 
-def _asked(campaign: Campaign, prompts: set[int]) -> set[int]:
+def _asked_about(campaign: Campaign, prompts: set[int]) -> set[int]:
     """Those of the prompts that pairs, groups or slots of the campaign are about."""
     return {
         pk

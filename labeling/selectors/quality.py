@@ -48,7 +48,10 @@ def open_holds(campaign: Campaign) -> QuerySet[Hold]:
 
 
 def standing(campaign: Campaign, purpose: str) -> QuerySet[Judgment]:
-    """Answers that stand and were given for this purpose, held labelers' too."""
+    """Answers that stand and were given for this purpose.
+
+    Held labelers' and withdrawn ones too: they say how well somebody judges, and are no data.
+    """
     return Judgment.objects.filter(
         comparison__campaign=campaign,
         purpose=purpose,

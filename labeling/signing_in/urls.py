@@ -52,8 +52,8 @@ urlpatterns = [
     path("methods/app/off/", atomic(totp.deactivate_totp), name="mfa_deactivate_totp"),
     path("methods/<int:pk>/remove/", openid.remove, name="remove_identity"),
     path("openid/cancelled/", openid.cancelled, name="socialaccount_login_cancelled"),
-    path("openid/<slug:provider_id>/", openid.leave, name="openid_connect_login"),
-    path("openid/<slug:provider_id>/back/", openid.come_back, name="openid_connect_callback"),
+    path("openid/<slug:provider_id>/", openid.to_provider, name="openid_connect_login"),
+    path("openid/<slug:provider_id>/back/", openid.from_provider, name="openid_connect_callback"),
     path(
         "methods/codes/",
         never_cache(atomic(recovery_codes.view_recovery_codes)),

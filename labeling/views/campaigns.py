@@ -98,7 +98,7 @@ def edit(request: SignedIn, pk: int) -> HttpResponse:
 def detail(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     context = {
-        **standing(campaign),
+        **figures_now(campaign),
         "snapshots": campaign.snapshots.order_by("-id")[:8],
         "members": campaign.memberships.select_related("user").order_by("role", "user__username"),
         "export_form": ExportForm(auto_id="export-%s"),
@@ -115,7 +115,7 @@ def detail(request: SignedIn, pk: int) -> HttpResponse:
 def live(request: SignedIn, pk: int) -> HttpResponse:
     """The figures that move while people label."""
     campaign = campaign_for(request.user, pk, MANAGER)
-    return render(request, "labeling/campaign.html#progress", standing(campaign))
+    return render(request, "labeling/campaign.html#progress", figures_now(campaign))
 
 
 @login_required
@@ -171,7 +171,8 @@ def guidelines(request: SignedIn, pk: int) -> HttpResponse:
     return render(request, "labeling/guidelines.html", context)
 
 
-def standing(campaign: Campaign) -> dict[str, object]:
+def figures_now(campaign: Campaign) -> dict[str, object]:
+    """What moves while people label."""
     return {
         "campaign": campaign,
         "progress": progress(campaign),

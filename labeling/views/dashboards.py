@@ -100,10 +100,10 @@ DASHBOARDS = {
 @login_required
 @require_safe
 def dashboard(request: SignedIn, pk: int, name: str) -> HttpResponse:
-    campaign, page, judges = _asked(request, pk, name)
+    campaign, page, judges = _dashboard_for(request, pk, name)
     report = latest_report(campaign, page.subject, judges) if page.subject else None
     context = {
-        **_standing(campaign, page, judges),
+        **_report_state(campaign, page, judges),
         "report": report,
         "sections": _sections(campaign, page, judges, report),
         "kinds": [(kind, words, kind == judges) for kind, words in JUDGES],
@@ -115,7 +115,7 @@ def dashboard(request: SignedIn, pk: int, name: str) -> HttpResponse:
 @require_safe
 def table(request: SignedIn, pk: int, name: str, key: str) -> HttpResponseBase:
     """The table behind a chart, whole, as CSV."""
-    campaign, page, judges = _asked(request, pk, name)
+    campaign, page, judges = _dashboard_for(request, pk, name)
     report = latest_report(campaign, page.subject, judges) if page.subject else None
     for section in _sections(campaign, page, judges, report):
         if section.key == key:
@@ -127,7 +127,7 @@ def table(request: SignedIn, pk: int, name: str, key: str) -> HttpResponseBase:
 @require_POST
 def compute(request: SignedIn, pk: int, name: str) -> HttpResponse:
     """Ask for the report anew; the page follows it to its end."""
-    campaign, page, judges = _asked(request, pk, name)
+    campaign, page, judges = _dashboard_for(request, pk, name)
     if not page.subject:
         raise Http404
     request_report(campaign=campaign, subject=page.subject, judges=judges, by=request.user)
@@ -138,13 +138,13 @@ def compute(request: SignedIn, pk: int, name: str) -> HttpResponse:
 @require_safe
 def live(request: SignedIn, pk: int, name: str) -> HttpResponse:
     """How a report that was asked for goes on; once it has ended, the whole page."""
-    campaign, page, judges = _asked(request, pk, name)
-    context = _standing(campaign, page, judges)
+    campaign, page, judges = _dashboard_for(request, pk, name)
+    context = _report_state(campaign, page, judges)
     under_way = is_under_way(context["wanted"])
     return live_part(request, "labeling/dashboard.html#state", context, under_way=under_way)
 
 
-def _asked(request: SignedIn, pk: int, name: str) -> tuple[Campaign, Dashboard, str]:
+def _dashboard_for(request: SignedIn, pk: int, name: str) -> tuple[Campaign, Dashboard, str]:
     """What the address names. Judgments of people unless it says otherwise."""
     campaign = campaign_for(request.user, pk, MANAGER)
     judges = request.GET.get("judges", Judgment.JudgeKind.PERSON)
@@ -161,7 +161,7 @@ def _sections(
     return page.sections(campaign, report.figures) if report else []
 
 
-def _standing(campaign: Campaign, page: Dashboard, judges: str) -> dict[str, Any]:
+def _report_state(campaign: Campaign, page: Dashboard, judges: str) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "page": page,

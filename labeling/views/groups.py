@@ -68,7 +68,7 @@ def detail(request: SignedIn, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def leave(request: SignedIn, pk: int, user_pk: int) -> HttpResponse:
+def take_out(request: SignedIn, pk: int, user_pk: int) -> HttpResponse:
     group = group_for(request.user, pk)
     user = get_object_or_404(User, pk=user_pk, labeler_groups=group)
     leave_group(group=group, user=user, by=request.user)

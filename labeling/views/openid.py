@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @never_cache
 @require_POST
-def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
+def to_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     """On to the provider, by a page of our own.
 
     The content security policy lets forms lead nowhere else, and browsers hold their redirects to
@@ -46,7 +46,7 @@ def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 @never_cache
 @require_safe
-def come_back(request: HttpRequest, provider_id: str) -> HttpResponse:
+def from_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     """What the provider says about who was sent there; one transaction with its audit records."""
     provider = _provider(provider_id)
     with transaction.atomic():

@@ -29,7 +29,7 @@ INVITATIONS_SHOWN = 50
 @login_required
 @require_safe
 def index(request: SignedIn, pk: int) -> HttpResponse:
-    return shown(request, campaign_for(request.user, pk, MANAGER))
+    return people_page(request, campaign_for(request.user, pk, MANAGER))
 
 
 @login_required
@@ -39,7 +39,7 @@ def add(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     form = MemberForm(request.POST, prefix="add")
     if not form.is_valid():
-        return shown(request, campaign, add_form=form)
+        return people_page(request, campaign, add_form=form)
     people = form.cleaned_data["names"]
     add_members(campaign=campaign, users=people, role=form.cleaned_data["role"], by=request.user)
     messages.success(request, _("They take part now; whoever had a role kept it."))
@@ -79,7 +79,7 @@ def send(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     form = InvitationForm(request.POST, prefix="invite")
     if not form.is_valid():
-        return shown(request, campaign, invite_form=form)
+        return people_page(request, campaign, invite_form=form)
     invite(
         campaign=campaign,
         role=form.cleaned_data["role"],
@@ -108,7 +108,7 @@ def onwards(request: SignedIn, campaign: Campaign) -> HttpResponse:
     return redirect("labeling:home")
 
 
-def shown(
+def people_page(
     request: SignedIn,
     campaign: Campaign,
     add_form: MemberForm | None = None,

@@ -31,7 +31,7 @@ FILES_SHOWN = 20
 @require_safe
 def index(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
-    context = {**_standing(campaign), "form": PromptFileForm()}
+    context = {**_prompts_and_files(campaign), "form": PromptFileForm()}
     return render(request, "labeling/prompts.html", context)
 
 
@@ -40,7 +40,7 @@ def index(request: SignedIn, pk: int) -> HttpResponse:
 def live(request: SignedIn, pk: int) -> HttpResponse:
     """How far the files are."""
     campaign = campaign_for(request.user, pk, MANAGER)
-    return render(request, "labeling/prompts.html#files", _standing(campaign))
+    return render(request, "labeling/prompts.html#files", _prompts_and_files(campaign))
 
 
 @login_required
@@ -50,7 +50,7 @@ def upload(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     form = PromptFileForm(request.POST, request.FILES)
     if not form.is_valid():
-        context = {**_standing(campaign), "form": form}
+        context = {**_prompts_and_files(campaign), "form": form}
         return render(request, "labeling/prompts.html", context, status=422)
     file = form.cleaned_data["file"]
     with told(request, _("The file is here and is read in the background.")):
@@ -62,7 +62,7 @@ def upload(request: SignedIn, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def end(request: SignedIn, pk: int) -> HttpResponse:
+def stop_reading(request: SignedIn, pk: int) -> HttpResponse:
     """Stop reading a file."""
     file = prompt_file_for(request.user, pk)
     with told(request, _("Stopped; none of the file's prompts came in.")):
@@ -93,7 +93,7 @@ def take_back_near_duplicates(request: SignedIn, pk: int) -> HttpResponse:
     return redirect("labeling:prompts", campaign.pk)
 
 
-def _standing(campaign: Campaign) -> dict[str, Any]:
+def _prompts_and_files(campaign: Campaign) -> dict[str, Any]:
     people = Judgment.JudgeKind.PERSON
     report = latest_report(campaign, Report.Subject.PROMPTS, people)
     wanted = newest_request(campaign, Report.Subject.PROMPTS, people)

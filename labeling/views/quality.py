@@ -27,7 +27,7 @@ A_PAGE = 50  # questions
 @login_required
 @require_safe
 def quality(request: SignedIn, pk: int) -> HttpResponse:
-    return page(request, campaign_for(request.user, pk, MANAGER))
+    return quality_page(request, campaign_for(request.user, pk, MANAGER))
 
 
 @login_required
@@ -50,7 +50,7 @@ def add(request: SignedIn, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("The question is added."))
             return redirect("labeling:quality", campaign.pk)
-    return page(request, campaign, gold_form=form, status=422)
+    return quality_page(request, campaign, gold_form=form, status=422)
 
 
 @login_required
@@ -71,7 +71,7 @@ def upload(request: SignedIn, pk: int) -> HttpResponse:
                 % {"count": count},
             )
             return redirect("labeling:quality", campaign.pk)
-    return page(request, campaign, file_form=form, status=422)
+    return quality_page(request, campaign, file_form=form, status=422)
 
 
 @login_required
@@ -137,14 +137,14 @@ def admit(request: SignedIn, pk: int, labeler_pk: int) -> HttpResponse:
     return redirect("labeling:quality", campaign.pk)
 
 
-def page(
+def quality_page(
     request: SignedIn,
     campaign: Campaign,
     gold_form: GoldForm | None = None,
     file_form: GoldFileForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    questions = Paginator(asked(campaign), A_PAGE).get_page(request.GET.get("page"))
+    questions = Paginator(questions_of(campaign), A_PAGE).get_page(request.GET.get("page"))
     shares = question_shares(campaign, [gold.pk for gold in questions])
     context = {
         "campaign": campaign,
@@ -157,7 +157,7 @@ def page(
     return render(request, "labeling/quality.html", context, status=status)
 
 
-def asked(campaign: Campaign) -> QuerySet[GoldQuestion]:
+def questions_of(campaign: Campaign) -> QuerySet[GoldQuestion]:
     """The campaign's questions with a known answer, newest first."""
     return (
         GoldQuestion.objects.filter(comparison__campaign=campaign)

@@ -37,7 +37,7 @@ def queue(request: SignedIn, pk: int) -> HttpResponse:
     items = waiting(campaign, request.user, reason).select_related("comparison__prompt")
     reasons = counts_by_reason(campaign, request.user)
     context = {
-        **_standing(campaign),
+        **_search_state(campaign),
         "report": latest_report(campaign, Report.Subject.REVIEW, PEOPLE),
         "reason": reason,
         "reasons": reasons,
@@ -60,7 +60,7 @@ def search(request: SignedIn, pk: int) -> HttpResponse:
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     """How the search goes on; once it has ended, the whole page."""
-    context = _standing(campaign_for(request.user, pk, REVIEWER))
+    context = _search_state(campaign_for(request.user, pk, REVIEWER))
     under_way = is_under_way(context["wanted"])
     return live_part(request, "labeling/reviews.html#state", context, under_way=under_way)
 
@@ -111,7 +111,7 @@ def review(request: SignedIn, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def leave(request: SignedIn, pk: int) -> HttpResponse:
+def dismiss_item(request: SignedIn, pk: int) -> HttpResponse:
     """Dismiss an item without a decision."""
     item = review_item_for(request.user, pk)
     with told(request, _("Dismissed; the pair keeps the label that its votes give it.")):
@@ -119,7 +119,8 @@ def leave(request: SignedIn, pk: int) -> HttpResponse:
     return redirect(_next(request, item))
 
 
-def _standing(campaign: Campaign) -> dict[str, Any]:
+def _search_state(campaign: Campaign) -> dict[str, Any]:
+    """The search that was asked for last, which the page follows to its end."""
     return {
         "campaign": campaign,
         "wanted": newest_request(campaign, Report.Subject.REVIEW, PEOPLE),

@@ -76,7 +76,7 @@ def renew(request: SignedIn, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def again(request: SignedIn, pk: int) -> HttpResponse:
+def replay_delivery(request: SignedIn, pk: int) -> HttpResponse:
     """Deliver one event once more."""
     delivery = delivery_for(request.user, pk)
     replay(delivery=delivery, by=request.user, now=timezone.now())

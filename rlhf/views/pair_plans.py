@@ -31,7 +31,7 @@ def index(request: SignedIn, pk: int) -> HttpResponse:
 def part(request: SignedIn, pk: int) -> HttpResponse:
     """The plan as the campaign's own page shows it."""
     campaign = campaign_for(request.user, pk, MANAGER)
-    return render(request, "rlhf/plan_part.html", _standing(campaign))
+    return render(request, "rlhf/plan_part.html", _plan_now(campaign))
 
 
 @login_required
@@ -91,7 +91,7 @@ def _shown(
     choice_form: ChoiceForm | None = None,
 ) -> HttpResponse:
     context = {
-        **_standing(campaign),
+        **_plan_now(campaign),
         "meeting_form": meeting_form or MeetingForm(campaign=campaign),
         "choice_form": choice_form or ChoiceForm(instance=campaign),
         "entrant_form": entrant_form or EntrantForm(campaign=campaign),
@@ -100,7 +100,7 @@ def _shown(
     return render(request, "rlhf/plan.html", context, status=422 if wrong else 200)
 
 
-def _standing(campaign: Campaign) -> dict[str, Any]:
+def _plan_now(campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "entrants": campaign.entrants.select_related("policy").order_by("id"),
