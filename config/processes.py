@@ -76,15 +76,7 @@ class Supervisor:
         # A killed worker may leave its training process, which only this list still knows.
         family = supervisor.children(recursive=True)
         with suppress(OSError, xmlrpc.client.Error):
-            for program, state in self.states().items():
-                if state not in DOWN and program != "valkey":
-                    with suppress(xmlrpc.client.Fault):  # it ended meanwhile
-                        self.rpc.stopProcess(program, False)
-            deadline = time.monotonic() + SLOWEST_STOP
-            while time.monotonic() < deadline and any(
-                state not in DOWN for name, state in self.states().items() if name != "valkey"
-            ):
-                time.sleep(0.1)
+            self._stop_programs()
             with suppress(xmlrpc.client.Fault):  # somebody else's Valkey, or none
                 self.rpc.stopProcess("valkey", True)
             self.rpc.shutdown()
@@ -100,3 +92,16 @@ class Supervisor:
             with suppress(psutil.NoSuchProcess):
                 straggler.kill()
         psutil.wait_procs(family, timeout=5)
+
+    def _stop_programs(self) -> None:
+        """All but Valkey, which takes what they still have to say."""
+        for program in self._up():
+            with suppress(xmlrpc.client.Fault):  # it ended meanwhile
+                self.rpc.stopProcess(program, False)
+        deadline = time.monotonic() + SLOWEST_STOP
+        while time.monotonic() < deadline and self._up():
+            time.sleep(0.1)
+
+    def _up(self) -> list[str]:
+        states = self.states().items()
+        return [name for name, state in states if state not in DOWN and name != "valkey"]

@@ -207,7 +207,28 @@ def watch(supervisor: Supervisor, settings: ModuleType) -> None:
         time.sleep(0.5 if not (web and pair) else 3)
 
 
+def claim_address(settings: ModuleType) -> None:
+    """Refuse an address where nobody could listen, and tell the web process of any other."""
+    address = f"{settings.HTTP_HOST}:{settings.HTTP_PORT}"
+    if not is_free(settings.HTTP_HOST, settings.HTTP_PORT):
+        raise NotStarted(
+            f"HTTP_ADDRESS is {address}, which is taken or not this machine's; set another, such "
+            "as HTTP_ADDRESS=127.0.0.1:8001."
+        )
+    os.environ["ACCORD_BIND"] = address
+
+
+def make_model(settings: ModuleType) -> None:
+    """Convert the demo's model where it is not there yet and no other was named."""
+    if os.environ.get("MODEL") or demo_model.is_whole(Path(settings.MODEL_PATH)):
+        return
+    program = [sys.executable, "-m", "config.demo_model", settings.MODEL_PATH]
+    if subprocess.run(program, cwd=ROOT, check=False).returncode:
+        raise NotStarted("The demo model is missing; the lines above say why.")
+
+
 def run(var: Path, cleanup: ExitStack) -> None:
+    """Start everything, and watch it until somebody stops us; `cleanup` undoes each step."""
     cleanup.enter_context(only_one(var))
     services_file = var / "services.env"
     services_file.unlink(missing_ok=True)  # left by a run that was killed
@@ -221,12 +242,7 @@ def run(var: Path, cleanup: ExitStack) -> None:
     services = choose_addresses(var, sockets)
     os.environ.update(services)
     settings = read_settings()
-    if not is_free(settings.HTTP_HOST, settings.HTTP_PORT):
-        raise NotStarted(
-            f"HTTP_ADDRESS is {settings.HTTP_HOST}:{settings.HTTP_PORT}, which is taken or not "
-            "this machine's; set another, such as HTTP_ADDRESS=127.0.0.1:8001."
-        )
-    os.environ["ACCORD_BIND"] = f"{settings.HTTP_HOST}:{settings.HTTP_PORT}"
+    claim_address(settings)
 
     print(f"Starting Accord in {var}", flush=True)
     if "DATABASE_URL" in services:
@@ -244,11 +260,7 @@ def run(var: Path, cleanup: ExitStack) -> None:
         if "BROKER_URL" in services:
             supervisor.start("valkey")
             embedded.wait_for_valkey(sockets / "valkey.sock")
-
-    if not os.environ.get("MODEL") and not demo_model.is_whole(Path(settings.MODEL_PATH)):
-        program = [sys.executable, "-m", "config.demo_model", settings.MODEL_PATH]
-        if subprocess.run(program, cwd=ROOT, check=False).returncode:
-            raise NotStarted("The demo model is missing; the lines above say why.")
+    make_model(settings)
 
     settings = read_settings()  # the database's address may have changed since
     import django

@@ -4,7 +4,6 @@ Everything goes the way it goes in earnest: workers generate and train, simulate
 over HTTP, and only what people would decide is decided here.
 """
 
-import json
 import os
 import platform
 import random
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,9 @@ from labeling.selectors.campaigns import progress
 from labeling.services.campaigns import add_members, change_status, create_campaign
 from labeling.services.exports import jsonl_lines, preference_rows, write_parquet
 from labeling.services.imports import import_preferences
-from labeling.services.snapshots import split_of
 from labeling.simulation import SimulatedLabeler, Taste
+from labeling.splits import split_of
+from rewardmodel.learning.rundirectory import write_json
 from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
 from rewardmodel.services.reward_models import train_held_out
@@ -59,6 +59,9 @@ LONGEST_RESPONSE = 64  # tokens
 
 class RehearsalFailed(Exception):
     """A step did not end well; the message says which and why."""
+
+
+REPORTED = ("preferences", "pairs", "updates", "labelers", "noise", "left_bias", "seed")
 
 
 @dataclass
@@ -97,16 +100,14 @@ class Rehearsal:
             figures.update(self._label(campaign, passwords))
         with self._step("train the reward model") as figures:
             round = rounds.begin_round(campaign=campaign)
-            judge = rounds.train_judge(
-                round=round, by=None, config={"seed": self.seed} | self.reward_config
-            )
+            config = {"seed": self.seed} | self.reward_config
+            judge = rounds.train_judge(round=round, by=None, config=config)
             figures.update(self._finished(judge))
         with self._step("train a held-out model") as figures:
             figures.update(self._held_out(judge))
         with self._step("PPO") as figures:
             config = {"seed": self.seed} | self.policy_config
-            if self.updates:
-                config["updates"] = self.updates
+            config |= {"updates": self.updates} if self.updates else {}
             ppo = rounds.train_policy(round=round, by=None, config=config)
             figures.update(self._finished(ppo))
             figures.update(self._checked(ppo))
@@ -117,30 +118,20 @@ class Rehearsal:
         with self._step("export the data set") as figures:
             figures.update(self._export(campaign))
 
-        report = {
+        report = self._report(started)
+        write_json(self.report_path, report)
+        return report
+
+    def _report(self, started: datetime) -> dict[str, Any]:
+        return {
             "started": started.isoformat(timespec="seconds"),
             "machine": machine(),
             "data": self.data.name,
-            "options": {
-                name: getattr(self, name)
-                for name in (
-                    "preferences",
-                    "pairs",
-                    "updates",
-                    "labelers",
-                    "noise",
-                    "left_bias",
-                    "seed",
-                )
-            },
+            "options": {name: getattr(self, name) for name in REPORTED},
             "judgments": "simulated labelers and imported preferences",
             "steps": self.steps,
             "seconds": round_up(sum(step["seconds"] for step in self.steps)),
         }
-        unfinished = self.report_path.with_suffix(".part")
-        unfinished.write_text(json.dumps(report, indent=2), encoding="utf-8")
-        unfinished.replace(self.report_path)
-        return report
 
     @contextmanager
     def _step(self, name: str) -> Iterator[dict[str, Any]]:
@@ -169,7 +160,7 @@ class Rehearsal:
         return policy
 
     @transaction.atomic
-    def _campaign(self, policy: Policy, started: Any) -> tuple[Campaign, dict[str, str]]:
+    def _campaign(self, policy: Policy, started: datetime) -> tuple[Campaign, dict[str, str]]:
         passwords = {
             f"simulated-{n + 1}-{started:%H%M%S%d%m%y}": secrets.token_urlsafe(12)
             for n in range(self.labelers)

@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from labeling.charts.lines import figure
+from labeling.charts.lines import Scale, figure
 from labeling.statistics import Share
 
 WIDTH = 160.0  # of a row's drawing, in units of its own
+DOT = 4.0  # from the middle of a dot to its edge
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,11 @@ def intervals(
     if not figures:
         return None
     known = [n for f in figures for n in (f.value, f.low, f.high) if n is not None]
-    low, high = min([*known, scale[0]]), max([*known, scale[1]])
+    # room for the dot at either end
+    drawn = Scale(min([*known, scale[0]]), max([*known, scale[1]]), DOT, WIDTH - DOT)
 
     def across(number: float | None) -> float | None:
-        if number is None:
-            return None
-        # room for the dot at either end
-        return round(4 + (number - low) / (high - low) * (WIDTH - 8), 1)
+        return None if number is None else drawn.place(number)
 
     def words(number: float, digits: int) -> str:
         return f"{100 * number:.{digits}f} %" if percent else _rounded(number)

@@ -18,6 +18,20 @@ FINEST = 1e-9  # a range this small beside its numbers is drawn as a level line
 
 
 @dataclass(frozen=True)
+class Scale:
+    """From the numbers between two to places between two of a drawing."""
+
+    low: float
+    high: float
+    start: float  # the place of the lowest number
+    end: float
+
+    def place(self, number: float) -> float:
+        share = (number - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+
+@dataclass(frozen=True)
 class Series:
     """A line: its name and its (x, y) points, x rising."""
 
@@ -92,46 +106,37 @@ def line_chart(
         return None
     xs = [x for one in shown for x, _ in one.points]
     ys = [y for one in shown for _, y in one.points]
-    x_low, x_high = min(xs), max(xs)
-    if x_low == x_high:
-        x_high = x_low + 1
-    y_marks = nice_ticks(min([0.0, *ys] if from_zero else ys), max(ys))
-    y_low, y_high = min(min(ys), y_marks[0]), max(max(ys), y_marks[-1])
-
-    def across(x: float) -> float:
-        return round(LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT), 1)
-
-    def up(y: float) -> float:
-        return round(HEIGHT - BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM), 1)
-
-    lines = []
-    for number, one in enumerate(shown, start=1):
-        drawn = [(across(x), up(y)) for x, y in thinned(one.points, MOST_POINTS)]
-        # a line without length: round ends make a dot of it
-        path = (
-            "".join(f"M{x} {y}h0" for x, y in drawn)
-            if one.dots
-            else "M" + "L".join(f"{x} {y}" for x, y in drawn)
-        )
-        latest = figure(one.points[-1][1])
-        lines.append(Line(one.name, number, path, drawn[-1], latest, one.dots))
-
+    across = Scale(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, LEFT, WIDTH - RIGHT)
+    marks = nice_ticks(min([0.0, *ys] if from_zero else ys), max(ys))
+    up = Scale(min(min(ys), marks[0]), max(max(ys), marks[-1]), HEIGHT - BOTTOM, TOP)
     return Chart(
         key=key,
         title=title,
         unit=unit,
-        lines=lines,
+        lines=[_line(number, one, across, up) for number, one in enumerate(shown, start=1)],
         x_ticks=[
-            Tick(across(x), figure(x))
-            for x in nice_ticks(x_low, x_high, whole=whole_x)
-            if x_low <= x <= x_high
+            Tick(across.place(x), figure(x))
+            for x in nice_ticks(across.low, across.high, whole=whole_x)
+            if across.low <= x <= across.high
         ],
-        y_ticks=[Tick(up(y), figure(y)) for y in y_marks],
+        y_ticks=[Tick(up.place(y), figure(y)) for y in marks],
         description=_in_words(shown),
         columns=[one.name for one in shown],
         rows=_table(shown),
         x_name=x_name,
     )
+
+
+def _line(number: int, series: Series, across: Scale, up: Scale) -> Line:
+    points = [(across.place(x), up.place(y)) for x, y in thinned(series.points, MOST_POINTS)]
+    # a line without length: round ends make a dot of it
+    path = (
+        "".join(f"M{x} {y}h0" for x, y in points)
+        if series.dots
+        else "M" + "L".join(f"{x} {y}" for x, y in points)
+    )
+    latest = figure(series.points[-1][1])
+    return Line(series.name, number, path, points[-1], latest, series.dots)
 
 
 def drawable(value: float) -> bool:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoTokenizer
 
@@ -22,7 +23,7 @@ from rewardmodel.learning.labelers import estimated, labeler_figures
 from rewardmodel.learning.labels import flip_rate, relabelled
 from rewardmodel.learning.learner import Learner
 from rewardmodel.learning.learning_curve import curve_report, learning_curve
-from rewardmodel.learning.losses import TIE_LOSSES, tie_parameter
+from rewardmodel.learning.losses import TIE_LOSSES
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
 from rewardmodel.learning.model_card import model_card
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
@@ -49,14 +50,7 @@ def _run(run: RunDirectory, together: Crew) -> None:
     with run.stopping_at_once():
         settings = run.config()
         config = reward_training(settings)
-        pairs = read_pairs(run.rows())
-        # labels are chosen for learning; what people said stays the measure
-        taught = [pair for pair in pairs if pair.split == "train"]
-        learned = relabelled(taught, config.labels, config.strengths)
-        counted = {"flip_rate": flip_rate(taught)} if config.labels == "posterior" else {}
-        if config.labels == "labelers":
-            counted = labeler_figures(estimated(taught))
-        pairs = [*learned, *(pair for pair in pairs if pair.split == "test")]
+        pairs, counted = _labelled(config, read_pairs(run.rows()))
         usable = [pair for pair in pairs if pair.decided or config.loss in TIE_LOSSES]
         check_enough(config, usable)
         folder = model_folder(settings["model"])
@@ -85,6 +79,21 @@ def _run(run: RunDirectory, together: Crew) -> None:
     with run.stopping_at_once():
         counted["undecided_pairs"] = sum(not pair.decided for pair in pairs)
         _finish(run, settings, learner, chat, train_set, test_set, counted)
+
+
+def _labelled(config: RewardTraining, pairs: list[Pair]) -> tuple[list[Pair], dict[str, float]]:
+    """The pairs with the labels that a run learns from, and what was estimated on the way.
+
+    Held-out pairs keep what people said: that stays the measure.
+    """
+    taught = [pair for pair in pairs if pair.split == "train"]
+    learned = relabelled(taught, config.labels, config.strengths)
+    counted: dict[str, float] = {}
+    if config.labels == "posterior":
+        counted["flip_rate"] = flip_rate(taught)
+    elif config.labels == "labelers":
+        counted |= labeler_figures(estimated(taught))
+    return [*learned, *(pair for pair in pairs if pair.split == "test")], counted
 
 
 def reward_training(settings: dict[str, Any]) -> RewardTraining:
@@ -160,43 +169,19 @@ def _finish(
     config, model = learner.config, learner.model
     curve = learning_curve(config, learner, train_set.examples, test_set.examples)
     model.merge()
-    learned, held_out = (
-        [example.pair for example in each.examples] for each in (train_set, test_set)
-    )
+    held_out = test_set.pairs
     said = opinions(learner, test_set.examples, config).numpy()  # (n, 2, k)
     scores = model.combined(torch.from_numpy(said)).numpy()  # (n, 2)
+    found = _figures(learner, scores, train_set, test_set) | counted
     leads = (said[:, 0] - said[:, 1]).T  # (k, n)
     heads = dict(zip(config.aspects, leads, strict=True)) if config.aspects else {}
-    found: dict[str, Any] = dict(figures(scores, learned, held_out))
-    tie = 0.0
-    if config.loss in TIE_LOSSES:
-        tie = tie_parameter(model.tie.item())
-        found |= tie_figures(scores, learned, held_out, config.loss, model.tie.item())
-    found |= {
-        **counted,
-        "truncated_prompts": train_set.truncated_prompts + test_set.truncated_prompts,
-        "left_out_pairs": train_set.left_out + test_set.left_out,
-        "skipped_steps": learner.skipped,
-        "report": report(scores, held_out, found["temperature"], heads) | curve_report(curve),
-    }
+    found["report"] = report(scores, held_out, found["temperature"], heads) | curve_report(curve)
     if "beside" in settings:
         found["beside"] = {
             "reward_model": settings["beside"]["reward_model"],
             **beside(scores, held_out, load_scorer(Path(settings["beside"]["folder"]))),
         }
-    card = Card(
-        mean=found["mean"],
-        std=found["std"],
-        temperature=found["temperature"],
-        max_length=config.max_length,
-        precision=config.precision,
-        template_hash=chat.template_hash(),
-        tokenizer_hash=chat.tokenizer_hash(),
-        loss=config.loss,
-        tie=tie,
-        head_means=said.mean((0, 1)).tolist(),
-        aspects=config.aspects,
-    )
+    card = _card(config, chat, found, head_means=said.mean((0, 1)).tolist())
     scorer = Scorer(model, chat, card)
     found["suites"] = [
         {"suite": suite["suite"], "name": suite["name"], **measured(Path(suite["file"]), scorer)}
@@ -207,6 +192,39 @@ def _finish(
         rows = predictions((scores - card.mean) / card.std, held_out)
         write_rows(folder / "predictions.jsonl", rows)
         write_text(folder / "README.md", model_card(found, config, card, settings.get("about", {})))
+
+
+def _figures(
+    learner: Learner, scores: np.ndarray, train_set: Fitting, test_set: Fitting
+) -> dict[str, Any]:
+    """What is measured of every model, from its scores of the held-out pairs, (n, 2)."""
+    found: dict[str, Any] = dict(figures(scores, train_set.pairs, test_set.pairs))
+    if learner.config.loss in TIE_LOSSES:
+        tie = learner.model.tie.item()
+        found |= tie_figures(scores, train_set.pairs, test_set.pairs, learner.config.loss, tie)
+    return found | {
+        "truncated_prompts": train_set.truncated_prompts + test_set.truncated_prompts,
+        "left_out_pairs": train_set.left_out + test_set.left_out,
+        "skipped_steps": learner.skipped,
+    }
+
+
+def _card(
+    config: RewardTraining, chat: Chat, found: dict[str, Any], head_means: list[float]
+) -> Card:
+    return Card(
+        mean=found["mean"],
+        std=found["std"],
+        temperature=found["temperature"],
+        max_length=config.max_length,
+        precision=config.precision,
+        template_hash=chat.template_hash(),
+        tokenizer_hash=chat.tokenizer_hash(),
+        loss=config.loss,
+        tie=found.get("tie_parameter", 0.0),  # only losses about ties have one
+        head_means=head_means,
+        aspects=config.aspects,
+    )
 
 
 if __name__ == "__main__":

@@ -85,6 +85,10 @@ class Fitting:
     truncated_prompts: int  # prompts that lost their beginning
     left_out: int  # pairs with a response that does not fit at all
 
+    @property
+    def pairs(self) -> list[Pair]:
+        return [example.pair for example in self.examples]
+
 
 def read_pairs(rows: Iterable[tuple[int, dict[str, Any]]]) -> list[Pair]:
     """Check the rows of a snapshot.

@@ -93,31 +93,14 @@ def freeze_best(*, run: BestOfRun, by: User | None) -> DemonstrationSnapshot:
         return run.snapshot
     if run.status != BestOfRun.Status.SUCCEEDED:
         raise errors.NotReady(_("The run has no answers yet; wait until it has."))
-    campaign = run.campaign
-    keys = {
-        number: (uuid.uuid5(KEYS, f"{run.pk} {number}"), answer["text"].replace("\x00", "").strip())
-        for number, answer in best_answers(answers_of(run))
-    }
-    there = set(campaign.prompts.filter(pk__in=keys).values_list("pk", flat=True))
-    if not there:
+    made = _demonstrations(run)
+    if not made:
         raise errors.NotReady(_("No best answer came to an end; allow more tokens."))
-    Demonstration.objects.bulk_create(
-        Demonstration(
-            campaign=campaign,
-            prompt_id=number,
-            text=text,
-            author_kind=Judgment.JudgeKind.AI,
-            policy=run.policy,
-            client_key=key,
-        )
-        for number, (key, text) in keys.items()
-        if number in there
-    )
+    Demonstration.objects.bulk_create(made)
+    standing = current_demonstrations(run.campaign, [Judgment.JudgeKind.AI])
     run.snapshot = freeze_demonstrations(
-        campaign=campaign,
-        demonstrations=current_demonstrations(campaign, [Judgment.JudgeKind.AI]).filter(
-            client_key__in=[key for key, _text in keys.values()]
-        ),
+        campaign=run.campaign,
+        demonstrations=standing.filter(client_key__in=[each.client_key for each in made]),
         recipe={
             "author_kinds": [Judgment.JudgeKind.AI],
             "sources": ["sampled"],
@@ -132,3 +115,21 @@ def freeze_best(*, run: BestOfRun, by: User | None) -> DemonstrationSnapshot:
     )
     run.save(update_fields=["snapshot"])
     return run.snapshot
+
+
+def _demonstrations(run: BestOfRun) -> list[Demonstration]:
+    """The best answers to prompts that the campaign still has, not yet stored."""
+    best = dict(best_answers(answers_of(run)))
+    there = set(run.campaign.prompts.filter(pk__in=best).values_list("pk", flat=True))
+    return [
+        Demonstration(
+            campaign=run.campaign,
+            prompt_id=number,
+            text=answer["text"].replace("\x00", "").strip(),
+            author_kind=Judgment.JudgeKind.AI,
+            policy=run.policy,
+            client_key=uuid.uuid5(KEYS, f"{run.pk} {number}"),
+        )
+        for number, answer in best.items()
+        if number in there
+    ]

@@ -8,6 +8,11 @@ from rlhf.services.generations import request_responses
 from rlhf.services.serving import serve
 
 DUEL_PROMPTS = 40  # on which a new policy meets its parent
+# What labelers know from the campaign that the policy was trained in.
+TAKEN_OVER = (
+    *("guidelines", "overlap", "lease_minutes", "strength", "flags"),
+    *("allow_tie", "allow_both_good", "allow_both_bad"),
+)
 
 
 @transaction.atomic
@@ -33,17 +38,7 @@ def open_duel(
     entries = {entry.policy_id: entry for entry in like.entrants.all()}
     sampled = entries.get(parent.pk) or next(iter(entries.values()), CampaignPolicy())
     duel = create_campaign(
-        campaign=Campaign(
-            name=name,
-            guidelines=like.guidelines,
-            overlap=like.overlap,
-            lease_minutes=like.lease_minutes,
-            strength=like.strength,
-            allow_tie=like.allow_tie,
-            allow_both_good=like.allow_both_good,
-            allow_both_bad=like.allow_both_bad,
-            flags=like.flags,
-        ),
+        campaign=Campaign(name=name, **{rule: getattr(like, rule) for rule in TAKEN_OVER}),
         by=None,
         entrants=[
             CampaignPolicy(

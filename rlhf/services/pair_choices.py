@@ -24,6 +24,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from labeling.models import (
     Campaign,
+    Comparison,
     DiscardedPair,
     PairChoice,
     PairRule,
@@ -152,14 +153,7 @@ def settle(
     for answered in by_prompt.values():
         pairs = list(candidates(answered))
         if not pairs:
-            reason = (
-                DiscardedPair.Reason.EMPTY
-                if any(request.response is None for request in answered)
-                else DiscardedPair.Reason.IDENTICAL
-            )
-            DiscardedPair.objects.create(
-                campaign=campaign, prompt=answered[0].prompt, reason=reason
-            )
+            _count_as_discarded(campaign, answered)
         arm, best = choose(
             [judged.get(pair) or Candidate(pair) for pair in pairs],
             campaign.chosen_pairs,
@@ -168,6 +162,24 @@ def settle(
         )
         chosen += [(candidate, arm) for candidate in best]
     made = create_comparisons(campaign=campaign, pairs=[c.pair for c, _arm in chosen])
+    _note_arms(made, chosen)
+    done = [request.pk for answered in by_prompt.values() for request in answered]
+    ResponseRequest.objects.filter(pk__in=done).update(paired=True, leased_until=None)
+    return len(made)
+
+
+def _count_as_discarded(campaign: Campaign, answered: Sequence[ResponseRequest]) -> None:
+    """Of a prompt whose responses make no pair."""
+    empty = any(request.response is None for request in answered)
+    DiscardedPair.objects.create(
+        campaign=campaign,
+        prompt=answered[0].prompt,
+        reason=DiscardedPair.Reason.EMPTY if empty else DiscardedPair.Reason.IDENTICAL,
+    )
+
+
+def _note_arms(made: Sequence[Comparison], chosen: Sequence[tuple[Candidate, str]]) -> None:
+    """Say of each new pair by which arm it came, and what the reward model thought of it."""
     by_pair = {(comparison.first_id, comparison.second_id): comparison for comparison in made}
     PairChoice.objects.bulk_create(
         PairChoice(
@@ -179,9 +191,6 @@ def settle(
         for candidate, arm in chosen
         if (candidate.pair[0].pk, candidate.pair[1].pk) in by_pair
     )
-    done = [request.pk for answered in by_prompt.values() for request in answered]
-    ResponseRequest.objects.filter(pk__in=done).update(paired=True, leased_until=None)
-    return len(made)
 
 
 def choose(

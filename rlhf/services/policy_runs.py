@@ -12,7 +12,7 @@ from labeling import artifacts, errors
 from labeling.models import Act, Campaign, EventKind, Policy, Prompt, User
 from labeling.services import audit
 from labeling.services.events import announce
-from labeling.services.snapshots import split_of
+from labeling.splits import split_of
 from rewardmodel.learning.rundirectory import write_json, write_rows
 from rewardmodel.models import RewardModel
 from rewardmodel.selectors.held_out import held_out_model_for, reads_alike

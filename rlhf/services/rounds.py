@@ -9,7 +9,8 @@ from labeling import errors
 from labeling.models import Act, Campaign, Policy, User
 from labeling.services import audit
 from labeling.services.campaigns import change_status
-from labeling.services.snapshots import split_of, take_snapshot
+from labeling.services.snapshots import take_snapshot
+from labeling.splits import split_of
 from rewardmodel.models import RewardModel
 from rewardmodel.selectors.appointments import trial_of
 from rewardmodel.services import reward_models
@@ -62,7 +63,7 @@ def train_judge(
         raise errors.NotReady(_("This round has its reward model and is past it."))
     if round.reward_model is not None and round.reward_model.is_active:
         raise errors.NotReady(_("A reward model is being trained; cancel it first."))
-    base = base or _base(round.campaign)
+    base = base or _start_of_training(round.campaign)
     snapshot = take_snapshot(campaign=round.campaign, kinds=judge_kinds(round.campaign), by=by)
     run = start_reward_model(snapshot=snapshot, base=base, by=by, config=config)
     round.snapshot, round.reward_model = snapshot, run
@@ -90,7 +91,7 @@ def train_policy(
         raise errors.NotReady(_("This round has its PPO run already."))
     run = start_policy_run(
         campaign=round.campaign,
-        parent=parent or _base(round.campaign),
+        parent=parent or _start_of_training(round.campaign),
         reward_model=round.reward_model,
         by=by,
         held_out_model=held_out_model,
@@ -194,7 +195,7 @@ def waiting_for_labels() -> QuerySet[Campaign]:
 def retrain(*, campaign: Campaign) -> RewardModel | None:
     """Train a new reward model if the campaign has had enough labels since the newest one."""
     return reward_models.retrain(
-        campaign=campaign, base=_base(campaign), kinds=judge_kinds(campaign)
+        campaign=campaign, base=_start_of_training(campaign), kinds=judge_kinds(campaign)
     )
 
 
@@ -223,8 +224,8 @@ def _locked(round: Round) -> Round:
     ).get(pk=round.pk)
 
 
-def _base(campaign: Campaign) -> Policy:
-    """What training starts from: the current policy of the campaign's line."""
+def _start_of_training(campaign: Campaign) -> Policy:
+    """The current policy of the campaign's line."""
     line = campaign_line(campaign)
     current = current_policy(line) if line else None
     if current is None:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from labeling import artifacts, errors
 from labeling.models import Act, Campaign, DemonstrationSnapshot, Policy, Prompt, User
 from labeling.services import audit
-from labeling.services.snapshots import split_of
+from labeling.splits import split_of
 from rewardmodel.learning.rundirectory import write_json
 from rlhf.models import SFTRun
 from rlhf.services.duels import open_duel
