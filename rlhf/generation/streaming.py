@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,9 +102,7 @@ def side_by_side(
             while not (all(task.done() for task in tasks) and pace.shown >= _longest(voices)):
                 before = pace.shown
                 time.sleep(tick)
-                for task in tasks:
-                    if task.done():
-                        task.result()  # raises what went wrong
+                _raise_what_went_wrong(tasks)
                 pace.advance(*voices, tick)
                 new = [voice.text[before : pace.shown] for voice in voices]
                 yield new[0], new[1]
@@ -111,6 +110,12 @@ def side_by_side(
             for task in tasks:
                 task.cancel()
     return _generated(voices[0]), _generated(voices[1])
+
+
+def _raise_what_went_wrong(tasks: Sequence[Future[None]]) -> None:
+    for task in tasks:
+        if task.done():
+            task.result()
 
 
 def _longest(voices: tuple[Voice, Voice]) -> int:
@@ -134,10 +139,7 @@ async def _listen(servers: VllmServers, url: str, asked: Asked, voice: Voice) ->
                 raise PromptTooLong(f"{url} refused the conversation.")
             if response.status_code != 200:
                 raise ServerDown(f"The vLLM server at {url} answered {response.status_code}.")
-            async for line in response.aiter_lines():
-                data = line.removeprefix("data:").strip()
-                if not line.startswith("data:") or not data:
-                    continue
+            async for data in _events(response):
                 if data == "[DONE]":
                     ended = True
                     break
@@ -149,6 +151,14 @@ async def _listen(servers: VllmServers, url: str, asked: Asked, voice: Voice) ->
     if not ended and not voice.finish_reason:
         raise AnswerCut(f"{url} ended its answer early.")
     voice.finish_reason = voice.finish_reason or "stop"
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[str]:
+    """The data of each server-sent event."""
+    async for line in response.aiter_lines():
+        data = line.removeprefix("data:").strip()
+        if line.startswith("data:") and data:
+            yield data
 
 
 def _grow(voice: Voice, piece: dict[str, Any], url: str) -> None:

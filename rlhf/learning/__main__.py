@@ -71,24 +71,9 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
     logging.disable_progress_bar()  # a log is read line by line
     first = crew.rank == 0
     with directory.stopping_at_once(), silence(not first):
-        start, config = settings(directory.config())
-        sharding.check_launch(config, start.generator, crew.size)
-        tokenizer = AutoTokenizer.from_pretrained(start.model)
-        prompts = read_prompts(directory, start, config, tokenizer)
-        check_it_fits(start, config, prompts)
-        reminder = reminder_for(directory, config, tokenizer, crew)
-        score = scorer_for(start, tokenizer)
-        held_out = held_out_scorer_for(start, tokenizer)
-        say(f"{len(prompts.train)} prompts to train on, {len(prompts.test)} to test on.")
-
-        policy = policy_for(start, config)
-        handed = directory.path / "adapters" / str(crew.rank)
-        generator = generator_for(start, config, policy, tokenizer, prompts, handed)
-        if sharding.is_wanted():
-            sharding.shard(policy)
-        learner = Learner(config, policy, crew)
-        world = World(tokenizer, generator, score, prompts.train, reminder)
-        task = Task(directory, start, config, prompts, learner, world, Best(directory), held_out)
+        task = prepared(directory, crew)
+        config, learner = task.config, task.learner
+        policy, generator = learner.policy, task.world.generator
         with sharding.whole(policy):
             before = scores_of_parent(task) if first else None
         resume(learner, directory.newest_checkpoint())
@@ -97,7 +82,7 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
     events = Events(directory.path, learner.update) if first else None
     if first:
         directory.rewind(learner.update)
-    for metrics in train(config, learner, world):
+    for metrics in train(config, learner, task.world):
         metrics["steered"] = learner.steered
         learner.steer(crew.told(changes(directory)))
         with sharding.whole(policy):
@@ -138,6 +123,28 @@ class Opinions:
 
     followed: evaluation.Scored
     held_out: evaluation.Scored | None
+
+
+def prepared(directory: RunDirectory, crew: Crew) -> Task:
+    """Everything checked and loaded, at the beginning of the run."""
+    start, config = settings(directory.config())
+    sharding.check_launch(config, start.generator, crew.size)
+    tokenizer = AutoTokenizer.from_pretrained(start.model)
+    prompts = read_prompts(directory, start, config, tokenizer)
+    check_it_fits(start, config, prompts)
+    reminder = reminder_for(directory, config, tokenizer, crew)
+    score = scorer_for(start, tokenizer)
+    held_out = held_out_scorer_for(start, tokenizer)
+    say(f"{len(prompts.train)} prompts to train on, {len(prompts.test)} to test on.")
+
+    policy = policy_for(start, config)
+    handed = directory.path / "adapters" / str(crew.rank)
+    generator = generator_for(start, config, policy, tokenizer, prompts, handed)
+    if sharding.is_wanted():
+        sharding.shard(policy)
+    learner = Learner(config, policy, crew)
+    world = World(tokenizer, generator, score, prompts.train, reminder)
+    return Task(directory, start, config, prompts, learner, world, Best(directory), held_out)
 
 
 @contextmanager
