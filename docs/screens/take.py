@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -18,7 +19,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
 from PIL import Image  # noqa: E402
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
 from config import embedded  # noqa: E402
 from tests.pages.chromium import ARGUMENTS, executable  # noqa: E402
@@ -150,38 +151,43 @@ def sign_in(page: Page, address: str, who: str) -> None:
 
 
 def take(browser: Browser, address: str, wanted: dict[str, tuple[str, str]]) -> None:
+    """All pictures, each of the four looks with browsers of its own."""
+    for theme, (width, height) in product(THEMES, WIDTHS.items()):
+        signed_in: dict[str, BrowserContext] = {}
+        for name, (who, path) in wanted.items():
+            if who not in signed_in:
+                signed_in[who] = browser.new_context(
+                    viewport={"width": width, "height": height},
+                    color_scheme=theme,
+                    reduced_motion="reduce",
+                )
+                if who:
+                    sign_in(signed_in[who].new_page(), address, who)
+            page = signed_in[who].new_page()
+            page.goto(address + path)
+            page.wait_for_timeout(400)  # the parts that load themselves
+            act(page, name)
+            keep(page, HERE / f"{name}-{width}-{theme}.png", whole=name != "label")
+            page.close()
+        for context in signed_in.values():
+            context.close()
+
+
+def act(page: Page, name: str) -> None:
+    """What has to be done on some pages until they show what the picture is of."""
     from tests.cast import PASSWORD
 
-    for theme in THEMES:
-        for width, height in WIDTHS.items():
-            signed_in: dict[str, object] = {}
-            for name, (who, path) in wanted.items():
-                if who not in signed_in:
-                    signed_in[who] = browser.new_context(
-                        viewport={"width": width, "height": height},
-                        color_scheme=theme,
-                        reduced_motion="reduce",
-                    )
-                    if who:
-                        sign_in(signed_in[who].new_page(), address, who)
-                page = signed_in[who].new_page()
-                page.goto(address + path)
-                page.wait_for_timeout(400)  # the parts that load themselves
-                if name == "label":
-                    page.keyboard.press("ArrowLeft")
-                if name == "second-factor":
-                    page.get_by_label("Password").fill(PASSWORD)
-                    page.get_by_role("button", name="Go on").click()
-                    page.locator(".qr").wait_for()
-                if name == "write":
-                    page.keyboard.press("1")
-                    page.keyboard.press("Control+End")
-                    page.keyboard.type(" In short: **heat** does it.")
-                    page.wait_for_timeout(900)  # the preview follows a pause
-                keep(page, HERE / f"{name}-{width}-{theme}.png", whole=name != "label")
-                page.close()
-            for context in signed_in.values():
-                context.close()
+    if name == "label":
+        page.keyboard.press("ArrowLeft")
+    if name == "second-factor":
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Go on").click()
+        page.locator(".qr").wait_for()
+    if name == "write":
+        page.keyboard.press("1")
+        page.keyboard.press("Control+End")
+        page.keyboard.type(" In short: **heat** does it.")
+        page.wait_for_timeout(900)  # the preview follows a pause
 
 
 def keep(page: Page, file: Path, *, whole: bool) -> None:
