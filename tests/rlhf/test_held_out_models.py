@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling import errors
-from labeling.models import CampaignPolicy, Delivery, EventKind, Snapshot, Webhook
-from labeling.services.snapshots import split_of
+from labeling.models import CampaignPolicy, Delivery, EventKind, Webhook
+from labeling.splits import split_of
 from rewardmodel.models import RewardModel
 from rlhf.learning.inputs import settings as program_settings
 from rlhf.models import PolicyRun, Round
@@ -17,7 +17,7 @@ from rlhf.selectors.win_rates import only_followed_gains, win_rates
 from rlhf.services import rounds
 from rlhf.services.policies import register_base
 from rlhf.services.policy_runs import finish, prepare, start_policy_run
-from tests.cast import ask
+from tests.cast import ask, frozen
 from tests.rlhf.learning.reward_folder import reward_folder
 from tests.tiny_model import make_tiny_model
 
@@ -38,9 +38,7 @@ def base(db, tiny):
 @pytest.fixture
 def ready(campaign, base, tiny, tmp_path):
     """Makes reward models of the campaign that are ready, with weights of their own."""
-    snapshot = Snapshot.objects.create(
-        campaign=campaign, digest="0" * 64, artifact_url="x", recipe={}, train_pairs=9, test_pairs=9
-    )
+    snapshot = frozen(campaign)
 
     def make(of=snapshot, **card):
         run = RewardModel.objects.create(snapshot=of, base=base)
@@ -238,16 +236,7 @@ class TestPages:
     ):
         client.force_login(erin)
         older, _newer = ready(), ready()
-        elsewhere = ready(
-            of=Snapshot.objects.create(
-                campaign=type(round.campaign).objects.create(name="Another"),
-                digest="1" * 64,
-                artifact_url="x",
-                recipe={},
-                train_pairs=9,
-                test_pairs=9,
-            )
-        )
+        elsewhere = ready(of=frozen(type(round.campaign).objects.create(name="Another")))
         page = client.get(reverse("rlhf:round", args=[round.pk])).text
         assert f"Reward model {older.pk}" in page
         assert f'value="{elsewhere.pk}">Reward model' not in page
