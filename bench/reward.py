@@ -2,11 +2,13 @@
 
     python bench/reward.py quality hh_harmless.jsonl.gz --folds 5
     python bench/reward.py quality hh_harmless.jsonl.gz --set trainable=lora
+    python bench/reward.py quality hh_harmless.jsonl.gz --folds 7 --turned
     python bench/reward.py speed hh_harmless.jsonl.gz
     python bench/reward.py trl hh_harmless.jsonl.gz --json out.json
 
 The file holds pairs of HH-RLHF, or prompt, chosen and rejected apart; gzip or not. Folds are by
-prompt, so no prompt is on both sides. One fold holds out 15% of the prompts and is the training
+prompt, so no prompt is on both sides. Turned round, a fold is learned and all others are measured
+on, as a held-out model does. One fold holds out 15% of the prompts and is the training
 program itself, with all that it costs; several folds share what a frozen trunk reads. Every arm is
 a process of its own, so that its memory is its own. Beside TRL: bench/beside_trl.py; a second call
 with the same --json adds its runs to those of the first.
@@ -63,6 +65,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="pairs as JSONL, gzip or not")
     parser.add_argument("--model", type=Path, default=ROOT / "var/models/SmolLM2-135M-Instruct")
     parser.add_argument("--folds", type=int, default=1)
+    parser.add_argument("--turned", action="store_true", help="learn one fold, measure on the rest")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings")
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto")
@@ -139,6 +142,8 @@ def quality(asked: argparse.Namespace) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             return [trained(Path(folder), rows, asked, chosen)]
     table = crossed(rows, asked, chosen)
+    if asked.turned:
+        return table  # a pair is measured on by several models, so folds are no more trials
     return [*table, {"fold": "all", **pooled(table)}]
 
 
@@ -165,7 +170,10 @@ def trained(
     write_json(folder / "config.json", {**config, **chosen})
     write_rows(
         folder / "data.jsonl",
-        ({**row, "split": "test" if place(row) < HELD_OUT else "train"} for row in rows),
+        (
+            {**row, "split": "test" if (place(row) < HELD_OUT) != asked.turned else "train"}
+            for row in rows
+        ),
     )
     started = time.perf_counter()
     run([sys.executable, "-m", "rewardmodel.learning", str(folder)])
@@ -183,7 +191,7 @@ def trained(
 def crossed(
     rows: list[dict[str, Any]], asked: argparse.Namespace, chosen: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Train on all folds but one, for each; a frozen trunk reads a pair once for all folds."""
+    """Train on all folds but one, for each, or on one alone; a frozen trunk reads a pair once."""
     from transformers import AutoTokenizer
 
     from rewardmodel.learning.conversations import Chat
@@ -199,8 +207,8 @@ def crossed(
     kept: dict[int, Any] = {}
     table = []
     for fold in range(asked.folds):
-        learned = [e for e in examples if fold_of[e.pair.id] != fold]
-        held_out = [e for e in examples if fold_of[e.pair.id] == fold]
+        learned = [e for e in examples if (fold_of[e.pair.id] == fold) == asked.turned]
+        held_out = [e for e in examples if (fold_of[e.pair.id] == fold) != asked.turned]
         started = time.perf_counter()
         scores = learned_scores(asked.model, chat, config, learned, held_out, kept)
         found = figures(scores, [e.pair for e in learned], [e.pair for e in held_out])

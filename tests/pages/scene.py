@@ -288,10 +288,19 @@ def _policy_run(
     chance: random.Random,
 ) -> tuple[PolicyRun, Policy]:
     child = Policy.objects.create(name="smollm2", version=1, parent=parent, checkpoint="/models/v1")
+    held_out = RewardModel.objects.create(
+        snapshot=reward_model.snapshot,
+        base=parent,
+        learns_held_out=True,
+        status="succeeded",
+        checkpoint="file:///tmp/held-out",
+        figures={"accuracy": 0.627, "accuracy_low": 0.573, "accuracy_high": 0.678},
+    )
     run = PolicyRun.objects.create(
         campaign=campaign,
         parent=parent,
         reward_model=reward_model,
+        held_out_model=held_out,
         policy=child,
         status="succeeded",
         checkpoint="file:///tmp/policy",
@@ -308,6 +317,13 @@ def _policy_run(
             "reward_gain_se": 0.084,
             "kl": 3.21,
             "test_prompts": 31,
+            "win_rate": 0.79,
+            "held_out": {
+                "reward_gain": 0.118,
+                "reward_gain_se": 0.091,
+                "win_rate": 0.613,
+                "test_prompts": 31,
+            },
             "updates": 24,
             "result_of_update": 24,
         },
