@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,13 +14,7 @@ from labeling.access import assignment_for
 from labeling.forms import answer_form
 from labeling.requests import SignedIn
 from labeling.services.reuse import reuse_answer
-from labeling.views.work import (
-    answered_today,
-    in_background,
-    in_one_sentence,
-    refused,
-    today_in_words,
-)
+from labeling.views.work import in_background, in_one_sentence, refused, stored
 
 
 @never_cache
@@ -46,6 +40,6 @@ def reuse(request: SignedIn, pk: int) -> HttpResponse:
     except errors.Refused as refusal:
         return refused(request, assignment, form, refusal)
     if in_background(request):
-        return JsonResponse({"today": today_in_words(answered_today(request.user))})
+        return stored(request, campaign)
     messages.success(request, _("Your answer is stored after all."))
     return redirect("labeling:work", campaign.pk)

@@ -12,13 +12,7 @@ from labeling.access import assignment_for
 from labeling.forms import SkipForm
 from labeling.requests import SignedIn
 from labeling.services.skips import skip_comparison
-from labeling.views.work import (
-    answered_today,
-    in_background,
-    in_one_sentence,
-    show,
-    today_in_words,
-)
+from labeling.views.work import in_background, in_one_sentence, show, stored
 
 
 @never_cache
@@ -48,6 +42,5 @@ def skip(request: SignedIn, pk: int) -> HttpResponse:
             return JsonResponse({"refusal": str(refusal)}, status=409)
         return show(request, campaign, None, refusal=refusal, status=409, skip_form=form)
     if background:
-        today = today_in_words(answered_today(request.user))
-        return JsonResponse({"today": today, "explained": ""})
+        return stored(request, campaign)
     return redirect("labeling:work", campaign.pk)

@@ -207,17 +207,22 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
         return show(request, campaign, assignment, form=form, status=422)
     explained = explanation(request, judgment)
     if background:
-        today = answered_today(request.user)
-        told = {"today": today_in_words(today), "explained": explained}
-        if "next" in request.POST:
-            context = to_render(request, campaign, **claimed(request, campaign), today=today)
-            told["next"] = render_to_string(PAIR, context, request)
-        return JsonResponse(told)
+        return stored(request, campaign, explained)
     if explained:
         messages.info(request, mark_safe(explained))  # noqa: S308 - rendered by our own template
     if request.POST.get("then") == "edit":
         return edit(request, judgment)
     return redirect("labeling:work", campaign.pk)
+
+
+def stored(request: SignedIn, campaign: Campaign, explained: str = "") -> JsonResponse:
+    """That something is stored, and if the page asks for it, the pair that comes next."""
+    today = answered_today(request.user)
+    told = {"today": today_in_words(today), "explained": explained}
+    if "next" in request.POST:
+        context = to_render(request, campaign, **claimed(request, campaign), today=today)
+        told["next"] = render_to_string(PAIR, context, request)
+    return JsonResponse(told)
 
 
 def edit(request: SignedIn, judgment: Judgment) -> HttpResponse:
