@@ -219,6 +219,7 @@ TABLE: dict[str, Row] = {
     "rlhf:policies": Row(ENGINEERS),
     "rlhf:withdrawals": Row(ENGINEERS),
     "rlhf:policy": Row(ENGINEERS, "GET", its("policy")),
+    "rlhf:lineage": Row(ENGINEERS, "GET", its("policy")),
     "rlhf:best_of": Row(ENGINEERS, "GET", its("reward_model")),
     "rlhf:best_of_run": Row(ENGINEERS, "GET", its("best_of")),
     "rlhf:best_of_live": Row(ENGINEERS, "GET", its("best_of")),

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from django.db.models import QuerySet
 
 from labeling.models import (
@@ -7,6 +9,7 @@ from labeling.models import (
     Judgment,
     Policy,
     Snapshot,
+    SnapshotJudgment,
 )
 from rlhf.models import Promotion
 
@@ -59,9 +62,22 @@ def policies_taught_by(demonstration: Demonstration) -> QuerySet[Policy]:
 
 def judgments_behind(policy: Policy) -> QuerySet[Judgment]:
     """Every judgment that shaped a policy: lineage, backwards."""
-    return Judgment.objects.filter(snapshots__in=snapshots_behind(policy)).distinct()
+    held = SnapshotJudgment.objects.filter(snapshot__in=snapshots_behind(policy))
+    return Judgment.objects.filter(pk__in=held.values("judgment"))
 
 
-def policies_shaped_by(judgment: Judgment) -> QuerySet[Policy]:
-    """The policies made directly from snapshots that hold a judgment: lineage, forwards."""
-    return Policy.objects.filter(made_by__reward_model__snapshot__judgments=judgment).distinct()
+def policies_shaped_by(judgments: Sequence[Judgment]) -> dict[int, list[Policy]]:
+    """By judgment, the policies made directly from snapshots that hold it: lineage, forwards."""
+    made = (
+        SnapshotJudgment.objects.filter(
+            judgment__in=judgments, snapshot__reward_models__policy_runs__policy__isnull=False
+        )
+        .values_list("judgment", "snapshot__reward_models__policy_runs__policy")
+        .distinct()
+        .order_by("snapshot__reward_models__policy_runs__policy")
+    )
+    policies = Policy.objects.in_bulk({policy for _, policy in made})
+    shaped: dict[int, list[Policy]] = {}
+    for judgment, policy in made:
+        shaped.setdefault(judgment, []).append(policies[policy])
+    return shaped

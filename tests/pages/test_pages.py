@@ -109,6 +109,7 @@ def managers(scene: Scene) -> list[str]:
         reverse("rewardmodel:train", args=[scene.reward_model.snapshot_id]),
         reverse("rlhf:policies"),
         reverse("rlhf:policy", args=[scene.child.pk]),
+        reverse("rlhf:lineage", args=[scene.child.pk]),
         reverse("rlhf:run", args=[scene.policy_run.pk]),
         reverse("rlhf:run", args=[improving.pk]),
         reverse("rlhf:compare_runs"),

@@ -1,4 +1,5 @@
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from labeling import errors
@@ -285,8 +286,31 @@ class TestLineage:
         new = in_duel.policy_run.policy
         behind = judgments_behind(new)
         assert behind.count() == 120
-        assert list(policies_shaped_by(behind.first())) == [new]
+        one = behind.first()
+        assert policies_shaped_by([one]) == {one.pk: [new]}
         assert not judgments_behind(new.parent).exists()
+
+    def test_a_page_leads_through_all_of_them_and_on_to_what_they_shaped(
+        self, in_duel, erin, client
+    ):
+        new = in_duel.policy_run.policy
+        client.force_login(erin)
+        address = reverse("rlhf:lineage", args=[new.pk])
+        assert address in client.get(reverse("rlhf:policy", args=[new.pk])).content.decode()
+        seen: list[int] = []
+        found = client.get(address)
+        while True:
+            rows = found.context["judgments"]
+            assert all(shaped == [new] for _, shaped in rows)
+            seen += [judgment.pk for judgment, _ in rows]
+            older = found.context["older"]
+            if older is None:
+                break
+            found = client.get(address, {"before": older})
+        assert len(seen) == 120
+        assert seen == sorted(judgments_behind(new).values_list("pk", flat=True), reverse=True)
+        parent = client.get(reverse("rlhf:lineage", args=[new.parent.pk]))
+        assert "No judgment has shaped this policy" in parent.content.decode()
 
 
 class TestServing:
