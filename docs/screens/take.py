@@ -130,6 +130,7 @@ def pages(scene: object) -> dict[str, tuple[str, str]]:
         "suites": ("erik", "/reward-models/suites/"),
         "best-of-n": ("erik", f"/best-of-runs/{best_of.pk}/"),
         "policy": ("erik", f"/policies/{scene.child.pk}/"),
+        "lineage": ("erik", f"/policies/{scene.child.pk}/judgments/"),
         "policy-run": ("erik", f"/policy-runs/{scene.policy_run.pk}/"),
         "policy-run-steered": ("erik", f"/policy-runs/{improving.pk}/"),
         "policy-runs-compared": ("erik", beside),

@@ -203,14 +203,13 @@ def release(*, assignment: Assignment, labeler: User, now: datetime) -> bool:
 
     A check stays with its labeler, for whom alone it was made.
     """
-    return bool(
-        Assignment.objects.filter(
-            pk=assignment.pk,
-            labeler=labeler,
-            answered_at__isnull=True,
-            purpose=Assignment.Purpose.DATA,
-        ).update(labeler=None, leased_until=None, freed_at=now)
+    held = Assignment.objects.filter(
+        pk=assignment.pk,
+        labeler=labeler,
+        answered_at__isnull=True,
+        purpose=Assignment.Purpose.DATA,
     )
+    return bool(free(held, now))
 
 
 @transaction.atomic
@@ -227,9 +226,12 @@ def release_unused(
     )
     # Locked before: an answer that is being stored at this moment must win.
     locked = [assignment.pk for assignment in unused.select_for_update(of=("self",))]
-    return Assignment.objects.filter(pk__in=locked).update(
-        labeler=None, leased_until=None, freed_at=now
-    )
+    return free(Assignment.objects.filter(pk__in=locked), now)
+
+
+def free(slots: QuerySet[Assignment], now: datetime) -> int:
+    """Take unanswered slots from whoever holds them; returns how many those are."""
+    return slots.update(labeler=None, leased_until=None, freed_at=now)
 
 
 def stand_in_for(withdrawn: Sequence[Assignment]) -> None:

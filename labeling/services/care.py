@@ -8,7 +8,7 @@ from django.db import transaction
 from labeling.models import Assignment, Campaign, OptOut, User
 from labeling.selectors.assignments import held_by
 from labeling.selectors.care import welcome_to
-from labeling.services.assignments import take_turns
+from labeling.services.assignments import free, take_turns
 
 
 @transaction.atomic
@@ -32,6 +32,7 @@ def set_opt_outs(*, labeler: User, categories: Iterable[str], now: datetime) -> 
         # Locked before: an answer that is being stored at this moment must win.
         locked = [slot.pk for slot in held.select_for_update(of=("self",))]
         kept = welcome_to(labeler, campaign, held).values("pk")
-        Assignment.objects.filter(pk__in=locked, answered_at__isnull=True).exclude(
+        unwelcome = Assignment.objects.filter(pk__in=locked, answered_at__isnull=True).exclude(
             pk__in=list(kept.values_list("pk", flat=True))
-        ).update(labeler=None, leased_until=None, freed_at=now)
+        )
+        free(unwelcome, now)

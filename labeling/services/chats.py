@@ -173,11 +173,15 @@ def end_chat(*, chat: Chat, now: datetime) -> None:
 
 @transaction.atomic
 def begin_stream(*, turn: ChatTurn) -> uuid.UUID | None:
-    """A key for the stream that is about to ask for the answers; None when they are there.
+    """A key for the stream that is about to ask for the answers; None when none are wanted.
 
-    The stream begun last is the one that counts, so that a reload goes on at once.
+    They are there then, or the message was taken back. The stream begun last is the one that
+    counts, so that a reload goes on at once.
     """
-    turn = _locked(turn)
+    try:
+        turn = _locked(turn)
+    except errors.ConversationMovedOn:
+        return None
     if turn.is_answered:
         return None
     turn.stream_key = uuid.uuid4()
@@ -211,7 +215,7 @@ def store_answers(
     """
     try:
         turn = _locked(turn)
-    except ChatTurn.DoesNotExist:  # taken back meanwhile
+    except errors.ConversationMovedOn:  # taken back meanwhile
         return False
     if turn.stream_key != key or turn.is_answered:
         return False
@@ -254,11 +258,18 @@ def _over(campaign: Campaign, labeler: User, now: datetime) -> errors.NothingNow
 
 
 def _locked(turn: ChatTurn) -> ChatTurn:
-    return (
-        ChatTurn.objects.select_for_update(of=("self",))
-        .select_related("chat__campaign", "chat__labeler", "prompt", "comparison")
-        .get(pk=turn.pk)
+    """The turn as it stands now.
+
+    Raises:
+        ConversationMovedOn: it was taken back in another tab.
+    """
+    turns = ChatTurn.objects.select_for_update(of=("self",)).select_related(
+        "chat__campaign", "chat__labeler", "prompt", "comparison"
     )
+    found = turns.filter(pk=turn.pk).first()
+    if found is None:
+        raise errors.ConversationMovedOn
+    return found
 
 
 def _last_words(turn: ChatTurn) -> str:

@@ -9,7 +9,7 @@ from django.db.models import Case, Q, Value, When
 from labeling import errors
 from labeling.models import Assignment, Judgment, Skip, User
 from labeling.services.allowances import affordable
-from labeling.services.assignments import take_turns
+from labeling.services.assignments import free, take_turns
 from labeling.services.judgments import Answer, record_judgment, same_answer
 
 
@@ -46,9 +46,7 @@ def reuse_answer(
         raise errors.AlreadySkipped
     slot = _open_slot(assignment, labeler, now)
     # Nobody has two slots of a pair: another one that is held shows it the other way round.
-    own.filter(answered_at__isnull=True).exclude(pk=slot.pk).update(
-        labeler=None, leased_until=None, freed_at=now
-    )
+    free(own.filter(answered_at__isnull=True).exclude(pk=slot.pk), now)
     if slot.labeler_id is None:
         campaign = assignment.comparison.campaign
         if not affordable(campaign, now):

@@ -233,6 +233,16 @@ def test_answers_that_come_for_a_message_taken_back_are_stored_nowhere(chat_camp
     assert not Response.objects.exists()
 
 
+def test_a_message_taken_back_in_another_tab_is_neither_answered_nor_taken_back_again(
+    chat_campaign, alice
+):
+    turn = say(chat_campaign, alice)
+    chats.take_back(turn=ChatTurn.objects.get(pk=turn.pk))
+    assert chats.begin_stream(turn=turn) is None
+    with pytest.raises(errors.ConversationMovedOn):
+        chats.take_back(turn=turn)
+
+
 def test_an_ended_conversation_keeps_its_judgments_and_asks_for_no_more(chat_campaign, alice):
     turn = answered(say(chat_campaign, alice))
     judge(turn, alice)
