@@ -118,18 +118,22 @@ def freeze_best(*, run: BestOfRun, by: User | None) -> DemonstrationSnapshot:
 
 
 def _demonstrations(run: BestOfRun) -> list[Demonstration]:
-    """The best answers to prompts that the campaign still has, not yet stored."""
-    best = dict(best_answers(answers_of(run)))
+    """The best answers to prompts that the campaign still has, not yet stored; none is empty."""
+    # PostgreSQL takes no NUL in a text.
+    best = {
+        number: answer["text"].replace("\x00", "").strip()
+        for number, answer in best_answers(answers_of(run))
+    }
     there = set(run.campaign.prompts.filter(pk__in=best).values_list("pk", flat=True))
     return [
         Demonstration(
             campaign=run.campaign,
             prompt_id=number,
-            text=answer["text"].replace("\x00", "").strip(),
+            text=text,
             author_kind=Judgment.JudgeKind.AI,
             policy=run.policy,
             client_key=uuid.uuid5(KEYS, f"{run.pk} {number}"),
         )
-        for number, answer in best.items()
-        if number in there
+        for number, text in best.items()
+        if number in there and text
     ]

@@ -189,6 +189,24 @@ class TestRuns:
             "reward_model": chosen.reward_model_id,
         }
 
+    def test_an_answer_of_nothing_but_nul_becomes_no_demonstration(
+        self, reward_model, policy, erin, settings
+    ):
+        def speechless(body):
+            return "\x00" if body["messages"][-1]["content"].endswith("3") else by_seed(body)
+
+        run = start_best_of(
+            reward_model=reward_model, policy=policy, by=erin, prompts=100, config={"n": 2}
+        )
+        with scripted_server(["parrot-v0"], speechless) as url:
+            settings.VLLM_BASE_URLS = [url]
+            choose_best(run.pk)
+        run.refresh_from_db()
+        freeze_best(run=run, by=erin)
+        made = Demonstration.objects.values_list("prompt__messages", flat=True)
+        said = {messages[0]["content"] for messages in made}
+        assert said == {f"the cat {n}" for n in range(40) if n % 10 != 3}
+
     def test_starting_is_audited_and_needs_a_finished_model_and_prompts(
         self, reward_model, policy, erin, campaign
     ):
