@@ -6,6 +6,7 @@ sums over a process's own tokens divided by the step's tokens everywhere, so tha
 are those of one process, whatever the lengths. What is measured and written is the first one's.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -88,12 +89,19 @@ class Alone:
         return item
 
 
+def leave() -> None:
+    """End the group in order: its threads may abort a process that has done all and just ends."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 class Together:
     """One of several processes that `accelerate launch` or `torchrun` started."""
 
     def __init__(self) -> None:
         if not distributed.is_initialized():
             distributed.init_process_group("gloo", timeout=PATIENCE)  # all of it is on CPUs
+            atexit.register(leave)
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
 
