@@ -15,6 +15,7 @@ from django.utils import timezone
 from labeling.models import (
     Campaign,
     CampaignPolicy,
+    Judgment,
     Membership,
     Policy,
     Report,
@@ -89,6 +90,7 @@ def set_scene() -> Scene:
         test_pairs=57,
         created_by=engineer,
     )
+    snapshot.judgments.set(Judgment.objects.filter(comparison__campaign=campaign))
     reward_model = _reward_model(snapshot, parent, now, chance)
     policy_run, child = _policy_run(campaign, parent, reward_model, now, chance)
     duel = _campaign("Helpfulness, round 1", manager, [labeler], overlap=1)
