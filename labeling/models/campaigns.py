@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -291,6 +291,11 @@ class Campaign(models.Model):
     def is_over(self, now: datetime) -> bool:
         """Whether the deadline has passed: nothing is given out, what was begun may be finished."""
         return self.deadline is not None and now >= self.deadline
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a slot is reserved for whoever takes it."""
+        return timedelta(minutes=self.lease_minutes)
 
     @cached_property
     def guidelines_number(self) -> int | None:

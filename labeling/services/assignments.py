@@ -1,5 +1,5 @@
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connection, transaction
 from django.db.models import Max, QuerySet
@@ -74,7 +74,7 @@ def claim_ahead(
     welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))
     held = list(welcome.select_for_update(of=("self",)))
     Assignment.objects.filter(pk__in=[assignment.pk for assignment in held]).update(
-        leased_until=lease_end(campaign, now)
+        leased_until=now + campaign.lease
     )
     try:
         works = admitted(labeler, campaign, now)
@@ -182,19 +182,13 @@ def remember_search(labeler: User, campaign: Campaign, now: datetime) -> None:
     )
 
 
-def lease_end(campaign: Campaign, now: datetime) -> datetime:
-    return now + timedelta(minutes=campaign.lease_minutes)
-
-
 def _lease(assignment: Assignment, labeler: User, campaign: Campaign, now: datetime) -> None:
     """Give a slot, whose row is locked, to a labeler."""
-    if assignment.labeler_id is None:
+    if assignment.labeler_id is None:  # else it costs what was promised: no money is promised twice
         assignment.price = campaign.price
     elif assignment.labeler_id != labeler.pk:
-        # A slot taken over costs what was promised for it: no money is promised twice.
         assignment.freed_at = now
-    assignment.labeler = labeler
-    assignment.leased_until = lease_end(campaign, now)
+    assignment.labeler, assignment.leased_until = labeler, now + campaign.lease
     assignment.save(update_fields=["labeler", "leased_until", "freed_at", "price"])
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
@@ -96,12 +96,8 @@ def claim_prompt(*, labeler: User, campaign: Campaign, now: datetime) -> Demonst
             raise allowed.refusal
     if slot is None:
         return None
-    _lease(slot, labeler, lease_end(campaign, now))
+    _lease(slot, labeler, now + campaign.lease)
     return slot
-
-
-def lease_end(campaign: Campaign, now: datetime) -> datetime:
-    return now + timedelta(minutes=campaign.lease_minutes)
 
 
 def _lease(slot: DemonstrationSlot, labeler: User, until: datetime) -> None:
@@ -113,11 +109,10 @@ def _lease(slot: DemonstrationSlot, labeler: User, until: datetime) -> None:
 
 def renew_lease(*, slot: DemonstrationSlot, labeler: User, now: datetime) -> None:
     """Who is writing keeps the prompt: its lease begins anew once half of it is over."""
-    until = lease_end(slot.campaign, now)
-    half = timedelta(minutes=slot.campaign.lease_minutes) / 2
+    lease = slot.campaign.lease
     DemonstrationSlot.objects.filter(
-        pk=slot.pk, labeler=labeler, answered_at__isnull=True, leased_until__lt=until - half
-    ).update(leased_until=until)
+        pk=slot.pk, labeler=labeler, answered_at__isnull=True, leased_until__lt=now + lease / 2
+    ).update(leased_until=now + lease)
 
 
 @transaction.atomic
@@ -146,7 +141,7 @@ def edit_better(*, judgment: Judgment, labeler: User, now: datetime) -> Demonstr
             slot=slots.count(),
             first=better,
             labeler=labeler,
-            leased_until=lease_end(campaign, now),
+            leased_until=now + campaign.lease,
         )
     if slot.answered_at is not None:
         raise errors.PromptAnswered

@@ -97,14 +97,19 @@ def work(request: SignedIn, pk: int) -> HttpResponse:
 
 
 def claimed(request: SignedIn, campaign: Campaign) -> dict[str, Any]:
-    """What `show` has to show next: a pair, the warning before it, or why there is none."""
+    """The next pair for `to_render`, or why there is none."""
     now = timezone.now()
-    if sittings.warning_unread(request, campaign, now):
-        return {"assignment": None, "warning": True}
     try:
         return {"assignment": claim_next(labeler=request.user, campaign=campaign, now=now)}
     except errors.NothingNow as reached:
         return {"assignment": None, "rest": reached}
+
+
+def coming_next(request: SignedIn, campaign: Campaign) -> dict[str, Any]:
+    """What comes after an answer, for `to_render`: after a long sitting the warning once more."""
+    if sittings.warning_unread(request, campaign, timezone.now()):
+        return {"assignment": None, "warning": True}
+    return claimed(request, campaign)
 
 
 @never_cache
@@ -220,7 +225,7 @@ def stored(request: SignedIn, campaign: Campaign, explained: str = "") -> JsonRe
     today = answered_today(request.user)
     told = {"today": today_in_words(today), "explained": explained}
     if "next" in request.POST:
-        context = to_render(request, campaign, **claimed(request, campaign), today=today)
+        context = to_render(request, campaign, **coming_next(request, campaign), today=today)
         told["next"] = render_to_string(PAIR, context, request)
     return JsonResponse(told)
 

@@ -89,7 +89,7 @@ class Alone:
         return item
 
 
-def leave() -> None:
+def end_group() -> None:
     """End the group in order: its threads may abort a process that has done all and just ends."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
@@ -101,7 +101,7 @@ class Together:
     def __init__(self) -> None:
         if not distributed.is_initialized():
             distributed.init_process_group("gloo", timeout=PATIENCE)  # all of it is on CPUs
-            atexit.register(leave)
+            atexit.register(end_group)
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
 

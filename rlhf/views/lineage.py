@@ -23,7 +23,7 @@ def judgments(request: SignedIn, pk: int) -> HttpResponse:
         "comparison__campaign", "comparison__prompt", "comparison__first", "comparison__second"
     )
     before = request.GET.get("before", "")
-    if before.isascii() and before.isdigit() and len(before) < 19:
+    if before.isascii() and before.isdigit():
         behind = behind.filter(pk__lt=int(before))
     shown = list(behind.order_by("-pk")[: A_PAGE + 1])
     older = shown[A_PAGE - 1].pk if len(shown) > A_PAGE else None

@@ -47,6 +47,17 @@ def send(page: Page, text: str) -> None:
     page.keyboard.press("Control+Enter")
 
 
+def ended_by(go_on: threading.Event) -> Callable[[dict[str, Any]], Iterator[str]]:
+    """Answers that stand still in the middle until they may go on."""
+
+    def script(body: dict[str, Any]) -> Iterator[str]:
+        yield "It begins "
+        assert go_on.wait(60)
+        yield f"and **ends** with {body['seed']}."
+
+    return script
+
+
 def to_judge(page: Page) -> Any:
     return page.get_by_role("form", name="Answers to judge")
 
@@ -108,13 +119,8 @@ def test_a_second_tab_takes_the_conversation_over_and_the_first_says_so(
 ):
     go_on = threading.Event()
 
-    def script(body: dict[str, Any]) -> Iterator[str]:
-        yield "It begins "
-        assert go_on.wait(30)
-        yield f"and ends with {body['seed']}."
-
     first = open_chat(alice)
-    with answering(settings, script):
+    with answering(settings, ended_by(go_on)):
         send(first, "Why?")
         expect(first.locator("[data-side=left]")).to_have_text("It begins")
         second = open_chat(alice, context.new_page())
@@ -183,11 +189,6 @@ def test_axe_finds_nothing_in_any_state_of_a_conversation_in_either_theme(
     go_on = threading.Event()
     found: list[str] = []
 
-    def script(body: dict[str, Any]) -> Iterator[str]:
-        yield "It begins "
-        assert go_on.wait(60)
-        yield f"and **ends** with {body['seed']}."
-
     def look(page: Page, state: str) -> None:
         for theme in ("light", "dark"):
             page.emulate_media(reduced_motion="reduce", color_scheme=theme)
@@ -200,7 +201,7 @@ def test_axe_finds_nothing_in_any_state_of_a_conversation_in_either_theme(
     send(page, "Why?")
     expect(page.get_by_role("heading", name="There are no answers")).to_be_visible()
     look(page, "trouble")
-    with answering(settings, script):
+    with answering(settings, ended_by(go_on)):
         page.keyboard.press("Enter")
         expect(page.locator("[data-side=left]")).to_have_text("It begins")
         look(page, "streaming")
@@ -290,13 +291,8 @@ def test_answers_that_come_leave_who_reads_the_guidelines_there(
     chat_campaign.save()
     go_on = threading.Event()
 
-    def script(body: dict[str, Any]) -> Iterator[str]:
-        yield "It begins "
-        assert go_on.wait(30)
-        yield f"and ends with {body['seed']}."
-
     page = open_chat(alice)
-    with answering(settings, script):
+    with answering(settings, ended_by(go_on)):
         send(page, "Why?")
         expect(page.locator("[data-side=left]")).to_have_text("It begins")
         summary = page.locator("#guidelines summary")
