@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -154,6 +155,36 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(page, live_server, sign_i
     assert not found, "\n".join(found)
     # The content security policy would complain here about anything inline.
     assert not [text for text in complaints if "Content Security Policy" in text]
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_pages_read_from_the_right_are_as_sound_and_no_wider(page, live_server, sign_in, scene):
+    sign_in(scene.engineer)
+    cookie = {"name": settings.LANGUAGE_COOKIE_NAME, "value": "ar", "url": live_server.url}
+    page.context.add_cookies([cookie])
+    page.emulate_media(reduced_motion="reduce", color_scheme="light")
+    found = []
+    for address in [
+        *everyones(scene),
+        reverse("labeling:campaign", args=[scene.campaign.pk]),
+        reverse("rewardmodel:run", args=[scene.reward_model.pk]),
+        reverse("rlhf:run", args=[scene.policy_run.pk]),
+        reverse("rlhf:sft_run", args=[scene.writing.run.pk]),
+        reverse("rlhf:round", args=[scene.round.pk]),
+    ]:
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(live_server.url + address)
+        assert page.locator("html").get_attribute("dir") == "rtl", address
+        page.wait_for_timeout(150)
+        # What does not fit stands out at the left here.
+        if (most := page.evaluate("document.documentElement.scrollWidth")) > 390:
+            found.append(f"{address} is {most} pixels wide")
+        found += [
+            f"{address}: {v['id']} {v['help']}: {v['nodes'][0]['html'][:200]}"
+            for v in audit(page, RULES["light"])["violations"]
+        ]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.browser
