@@ -38,6 +38,7 @@ urlpatterns = [
     path("label/", work.choose, name="choose"),
     path("label/next/", work.next_pair, name="next"),
     path("label/worker.js", offline.worker, name="worker"),
+    path("label/away/", offline.away, name="away"),
     path("label/<int:pk>/", work.work, name="work"),
     path("label/<int:pk>/ahead/", work.ahead, name="ahead"),
     path("label/<int:pk>/release/", work.release, name="release"),

@@ -102,6 +102,7 @@ TABLE: dict[str, Row] = {
     "labeling:home": Row(SIGNED_IN),
     "labeling:choose": Row(SIGNED_IN),
     "labeling:worker": Row(ANYONE),
+    "labeling:away": Row(ANYONE),
     "labeling:language": Row(ANYONE, "POST"),
     "labeling:settings": Row(SIGNED_IN),
     "labeling:history": Row(SIGNED_IN),

@@ -19,6 +19,13 @@ def worker(request: HttpRequest) -> HttpResponse:
     return render(request, "labeling/worker.js", context, content_type="text/javascript")
 
 
+@cache_control(no_cache=True)
+@require_safe
+def away(request: HttpRequest) -> HttpResponse:
+    """What the worker shows in the place of a page that the server did not send; about nobody."""
+    return render(request, "labeling/away.html")
+
+
 @cache
 def static_version() -> str:
     """Changes with any static file; where files are served as they are written, it never does."""

@@ -4,6 +4,7 @@
 import * as attention from "./work/attention.js";
 import "./work/breaks.js";
 import * as bindings from "./work/bindings.js";
+import { lookAgain } from "./work/looking.js";
 import * as panels from "./work/panels.js";
 import * as server from "./work/server.js";
 import * as store from "./work/store.js";
@@ -161,6 +162,11 @@ function skip() {
 // -------------------------------------------------------------------------------------------------
 
 bindings.show();
+
+lookAgain(location.href, () => {
+  location.reload();
+  return true;
+});
 
 if (form) {
   if (globalThis.crypto?.randomUUID) form.elements.client_key.value = crypto.randomUUID();

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Assignment, Campaign, Judgment, Membership, Skip, User
 from labeling.services.assignments import MOST_HELD, claim_next
+from tests.pages.axe import violations
 from tests.pages.cable import Cable, cable
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -109,6 +110,44 @@ def test_a_reload_without_a_server_shows_the_pairs_read_ahead_and_the_answers_wa
         assert Judgment.objects.count() == 5
         assert Judgment.objects.values("assignment").distinct().count() == 5
         page.goto("about:blank")
+
+
+def test_another_page_without_a_server_says_so_and_leads_back_and_on(
+    live_server, sign_in, alice, campaign, fill
+):
+    fill(campaign, 30)
+    with cable(live_server.url) as laid:
+        page = open_through(laid, sign_in(alice), campaign, MOST_HELD - 1)
+        answer(page)
+        expect(page.locator(".today")).to_have_text("1 judged today")
+        page.reload()
+        expect(page.locator("[data-outbox]")).to_have_attribute("data-ready", str(MOST_HELD - 1))
+        laid.cut()
+        page.keyboard.press("u")
+        expect(page.get_by_role("heading", name="The server does not answer")).to_be_visible()
+        assert not violations(page)
+
+        page.get_by_role("link", name="Go on with the pairs that are here").click()
+        expect(page.locator("form.pair[data-state=ready]")).to_be_visible()
+        answer(page)
+        page.goto(laid.url + reverse("labeling:history"))
+        expect(page.get_by_role("heading", name="The server does not answer")).to_be_visible()
+        laid.mend()
+        expect(page.get_by_role("heading", name="History")).to_be_visible()
+        page.goto("about:blank")
+
+
+def test_a_page_without_work_looks_again_by_itself(page, open_work, sign_in, alice, campaign, fill):
+    page.clock.install()
+    page = open_work(alice, campaign)
+    expect(page.get_by_text("No pair is waiting for you here")).to_be_visible()
+    fill(campaign, 2)
+    page.clock.fast_forward(19_000)
+    expect(page.get_by_text("No pair is waiting for you here")).to_be_visible()
+    page.clock.fast_forward(2_000)
+    expect(page.locator("form.pair[data-state=ready]")).to_be_focused()
+    answer(page)
+    expect(page.locator(".today")).to_have_text("1 judged today")
 
 
 def test_signing_out_or_another_person_leaves_no_page_behind(

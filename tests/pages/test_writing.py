@@ -72,6 +72,17 @@ class TestByKeyboard:
         assert made.started_from.text == PALE
         assert made.text == f"{PALE} Red light goes straight on."
 
+    def test_a_page_without_a_prompt_looks_again_by_itself(
+        self, page, open_writing, alice, editing
+    ):
+        page.clock.install()
+        DemonstrationSlot.objects.all().delete()
+        open_writing(alice, editing)
+        expect(page.get_by_role("heading", name="No prompt is waiting")).to_be_visible()
+        want_demonstrations(campaign=editing, prompts=[ask("Why is grass green?")], offers={})
+        page.clock.fast_forward(21_000)
+        expect(page.get_by_label("The ideal answer")).to_be_visible()
+
     def test_what_was_written_comes_back_by_undo_and_starting_from_nothing_says_so(
         self, open_writing, alice, editing
     ):

@@ -1,6 +1,7 @@
 // The pair on the screen, and the pairs read ahead: the next one is here before it is wanted.
 
 import * as kept from "./kept.js";
+import { lookAgain } from "./looking.js";
 import * as outbox from "./outbox.js";
 import { arrived } from "./pair.js";
 import * as server from "./server.js";
@@ -50,6 +51,7 @@ export function begin() {
   if (form()) kept.keep(current(), document.getElementById("pair").outerHTML);
   arrived();
   if (form() && ahead.size < LOW) later();
+  lookAgain(place.dataset.again, showsAnew);
 }
 
 /** After a reload without a server: what was held before it is here again. */
