@@ -32,19 +32,21 @@ def import_suite(*, file: IO[bytes], name: str, by: User | None) -> Suite:
     if not rows:
         raise errors.BadRow(_("The file holds no usable pair. Nothing was imported."))
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return _keep(name, text, len(rows), by)
+
+
+def _keep(name: str, text: str, pairs: int, by: User | None) -> Suite:
+    """Record a suite, then write its file: a name that is taken leaves no file behind."""
     digest = hashlib.sha256(text.encode()).hexdigest()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.jsonl"
-        path.write_text(text, encoding="utf-8")
-        url = artifacts.publish(path, f"suites/{digest}.jsonl")
-    return _record(name, digest, url, len(rows), by)
-
-
-def _record(name: str, digest: str, url: str, pairs: int, by: User | None) -> Suite:
+    place = f"suites/{digest}.jsonl"
     try:
-        with transaction.atomic():
+        with transaction.atomic(), tempfile.TemporaryDirectory() as folder:
             suite = Suite.objects.create(
-                name=name, digest=digest, artifact_url=url, pairs=pairs, imported_by=by
+                name=name,
+                digest=digest,
+                artifact_url=artifacts.address(place),
+                pairs=pairs,
+                imported_by=by,
             )
             audit.record(
                 actor=by,
@@ -52,6 +54,9 @@ def _record(name: str, digest: str, url: str, pairs: int, by: User | None) -> Su
                 subject=suite,
                 details={"digest": digest, "pairs": pairs},
             )
+            path = Path(folder) / "rows.jsonl"
+            path.write_text(text, encoding="utf-8")
+            artifacts.publish(path, place)
     except IntegrityError:
         raise errors.SuiteImported from None
     return suite

@@ -87,13 +87,24 @@ def test_a_bad_file_imports_nothing_and_says_why(db, file, sentence):
     assert not Suite.objects.exists()
 
 
-def test_a_suite_is_imported_once_under_one_name(erin):
+def test_a_suite_is_imported_once_under_one_name(erin, tmp_path):
     suite = suites.import_suite(file=lines(REWARDBENCH), name="bench", by=erin)
     assert suite.pairs == 1
     assert AuditEvent.objects.get(act=Act.SUITE_IMPORTED).actor == erin
     for file, name in ((lines(REWARDBENCH), "other"), (array(LLMBAR), "bench")):
         with pytest.raises(errors.SuiteImported):
             suites.import_suite(file=file, name=name, by=erin)
+    stored = [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
+    assert suite.artifact_url == f"file://{stored[0]}"
+    assert len(stored) == 1, "what was refused left no file"
+
+
+def test_a_suite_whose_file_could_not_be_written_is_not_there(erin, settings, tmp_path):
+    (tmp_path / "taken").write_text("no folder")
+    settings.ARTIFACTS_URL = f"file://{tmp_path}/taken"
+    with pytest.raises(OSError):
+        suites.import_suite(file=lines(REWARDBENCH), name="bench", by=erin)
+    assert not Suite.objects.exists()
 
 
 def test_the_command_and_the_page_take_in_the_same_files(client, erin, tmp_path):
