@@ -1,7 +1,7 @@
 """What SFT on the demo's own answers costs and brings, on the real model.
 
-    python bench/sft.py                        LoRA and all weights, one pass each
-    python bench/sft.py --tuning full --epochs 2 --json out.json
+    python -m bench sft                        LoRA and all weights, two passes each: 6 minutes
+    python -m bench sft --tuning full --epochs 1 --json out.json
 
 The chosen answers of labeling/demo/preferences.jsonl are the demonstrations; 15 % of the prompts
 are held out, so that no prompt is on both sides. It is the program that the product runs, in a
@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=ROOT / "var/models/SmolLM2-135M-Instruct")
     parser.add_argument("--tuning", choices=["lora", "full"], nargs="+", default=["lora", "full"])
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rate", type=float, help="learning rate; else the default of the tuning")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the figures here too")
@@ -48,7 +48,7 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "load": os.getloadavg()[0],
-        "command": " ".join(["python", "bench/sft.py", *sys.argv[1:]]),
+        "command": " ".join(["python -m bench sft", *sys.argv[1:]]),
         "arms": arms,
     }
     show(arms)
@@ -103,13 +103,14 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def show(arms: list[dict[str, Any]]) -> None:
-    print("\n| tuning | learned | held out | loss before | loss after | steps | s a step | s |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("\n| tuning | learned | held out | loss before | after | steps | s a step | tokens/s | s |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for arm in arms:
         print(
             f"| {arm['tuning']} | {arm['train_demonstrations']} | {arm['test_demonstrations']} "
             f"| {arm['test_loss_before']:.3f} | {arm['test_loss_after']:.3f} | {arm['steps']} "
-            f"| {arm['seconds_a_step']:.1f} | {arm['seconds']:.0f} |"
+            f"| {arm['seconds_a_step']:.1f} | {arm['tokens_per_second']:.0f} "
+            f"| {arm['seconds']:.0f} |"
         )
     for arm in arms:
         print(f"\n{arm['tuning']}: at most {arm['most_gib']:.1f} GiB so far; answers:")
