@@ -103,7 +103,9 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def show(arms: list[dict[str, Any]]) -> None:
-    print("\n| tuning | learned | held out | loss before | after | steps | s a step | tokens/s | s |")
+    print(
+        "\n| tuning | learned | held out | loss before | after | steps | s a step | tokens/s | s |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for arm in arms:
         print(

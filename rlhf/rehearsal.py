@@ -22,7 +22,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.errors import TooFewPairs
 from labeling.models import (
     Campaign,
     CampaignPolicy,
@@ -39,9 +38,7 @@ from labeling.services.imports import import_preferences
 from labeling.simulation import SimulatedLabeler, Taste
 from labeling.splits import split_of
 from rewardmodel.learning.rundirectory import write_json
-from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
-from rewardmodel.services.reward_models import train_held_out
 from rlhf.models import PolicyRun, Round
 from rlhf.selectors.generations import generation_state
 from rlhf.selectors.policies import current_policy
@@ -104,7 +101,7 @@ class Rehearsal:
             judge = rounds.train_judge(round=round, by=None, config=config)
             figures.update(self._finished(judge))
         with self._step("train a held-out model") as figures:
-            figures.update(self._held_out(judge))
+            figures.update(self._checking(round))
         with self._step("PPO") as figures:
             config = {"seed": self.seed} | self.policy_config
             config |= {"updates": self.updates} if self.updates else {}
@@ -266,14 +263,16 @@ class Rehearsal:
             raise RehearsalFailed(f"{run} {run.status}: {run.error}")
         return {name: value for name, value in run.figures.items() if _is_number(value)}
 
-    def _held_out(self, judge: RewardModel) -> dict[str, Any]:
-        """A model of the labels that the other one did not see: it checks what follows that one."""
-        # Few pairs are enough to try: how good it is gets measured on hundreds.
-        config = {"min_train_pairs": 30} | self.reward_config
+    def _checking(self, round: Round) -> dict[str, Any]:
+        """A model of the labels that the judge did not see: it checks what follows that one."""
+        checking = rounds.train_checking_model(round=round, by=None)
+        if checking is None:
+            self.tell("  None: there are too few held-out labels.")  # PPO goes on without
+            return {}
         try:
-            return self._finished(train_held_out(of=judge, by=None, config=config))
-        except (TooFewPairs, RehearsalFailed) as reason:
-            self.tell(f"  None: {reason}")  # PPO goes on without
+            return self._finished(checking)
+        except RehearsalFailed as reason:
+            self.tell(f"  None: {reason}")
             return {}
 
     def _checked(self, run: PolicyRun) -> dict[str, Any]:

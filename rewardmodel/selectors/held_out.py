@@ -25,6 +25,11 @@ def others_ready(followed: RewardModel) -> QuerySet[RewardModel]:
     )
 
 
+def taught_what_it_holds_out(followed: RewardModel) -> RewardModel | None:
+    """The newest model, finished or not, that learns what this one left for tests."""
+    return followed.snapshot.reward_models.filter(learns_held_out=True).order_by("-id").first()
+
+
 def reads_alike(one: RewardModel, other: RewardModel) -> bool:
     """Whether both read conversations in the same tokens and the same template."""
     cards = _card(one), _card(other)

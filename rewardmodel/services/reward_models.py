@@ -24,6 +24,8 @@ from rewardmodel.services import suites
 
 # The training program's own limits, repeated here because the web process can't load it (torch).
 FEWEST = {"min_train_pairs": 50, "min_test_pairs": 10}
+# Of a model that only checks others: how good so few labels make it is measured on hundreds.
+FEWEST_TO_CHECK = 30
 TOO_FEW_TO_TRAIN = gettext_lazy(
     "There are %(there)d training pairs, and at least %(fewest)d are needed: %(more)d more. Let "
     "labelers judge more pairs, then try again."
@@ -96,10 +98,15 @@ def train_held_out(
     """
     if of.learns_held_out:
         raise errors.NotReady(_("This model learned from held-out pairs itself; choose another."))
-    config = {**of.config, **(config or {})}
+    config = {**of.config, "min_train_pairs": fewest_to_check(of), **(config or {})}
     snapshot = of.snapshot
     _check_enough(snapshot.test_pairs, snapshot.train_pairs, config)
     return _asked_for(snapshot, of.base, by, config, learns_held_out=True)
+
+
+def fewest_to_check(of: RewardModel) -> int:
+    """Held-out pairs without which no model of them is trained to check what follows `of`."""
+    return of.config.get("min_train_pairs", FEWEST_TO_CHECK)
 
 
 @transaction.atomic

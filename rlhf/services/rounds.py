@@ -13,8 +13,9 @@ from labeling.services.snapshots import take_snapshot
 from labeling.splits import split_of
 from rewardmodel.models import RewardModel
 from rewardmodel.selectors.appointments import trial_of
+from rewardmodel.selectors.held_out import taught_what_it_holds_out
 from rewardmodel.services import reward_models
-from rewardmodel.services.reward_models import start_reward_model
+from rewardmodel.services.reward_models import start_reward_model, train_held_out
 from rlhf.models import PolicyRun, Round
 from rlhf.selectors.policies import campaign_line, current_policy
 from rlhf.selectors.rounds import (
@@ -69,6 +70,24 @@ def train_judge(
     round.snapshot, round.reward_model = snapshot, run
     round.save(update_fields=["snapshot", "reward_model"])
     return run
+
+
+@transaction.atomic
+def train_checking_model(*, round: Round, by: User | None) -> RewardModel | None:
+    """The model that is to check what follows the round's judge; asked for where there is none.
+
+    It learns the labels that the judge left for tests. None where those are too few.
+    """
+    round = _locked(round)
+    if round.reward_model is None:
+        raise errors.NotReady(_("This round has no reward model yet; train one first."))
+    made = taught_what_it_holds_out(round.reward_model)
+    if made is not None:
+        return made
+    try:
+        return train_held_out(of=round.reward_model, by=by)
+    except errors.TooFewPairs:
+        return None
 
 
 @transaction.atomic
@@ -169,18 +188,26 @@ def advance(*, round: Round, now: datetime) -> None:
         if after is not None and new_comparisons(campaign) >= after:
             train_judge(round=round, by=None)
     elif round.stage == Round.Stage.REWARD_MODEL:
-        ahead = beats_baselines_by(round.reward_model) if round.reward_model else None
-        margin = campaign.policy_margin
-        trial = trial_of(round.reward_model) if round.reward_model else None
-        if trial is not None and trial.worse:
-            return  # the gate kept the judge before; a person may still go on with this one
-        if margin is not None and ahead is not None and ahead >= margin:
-            train_policy(round=round, by=None)
+        if _may_be_followed(round):
+            checking = train_checking_model(round=round, by=None)
+            if checking is None or not checking.is_active:  # what failed is not waited for
+                train_policy(round=round, by=None)
     elif round.stage == Round.Stage.POLICY:
         if round.policy_run and round.policy_run.policy_id:
             start_duel(round=round, by=None)
     elif round.stage == Round.Stage.COMPARE and not campaign.approval_required:
         decide_by_gate(round=round, now=now)
+
+
+def _may_be_followed(round: Round) -> bool:
+    """Whether the round's judge is good enough for PPO to start by itself."""
+    margin, judge = round.campaign.policy_margin, round.reward_model
+    if margin is None or judge is None:
+        return False
+    trial, ahead = trial_of(judge), beats_baselines_by(judge)
+    if trial is not None and trial.worse:
+        return False  # the gate kept the judge before; a person may still go on with this one
+    return ahead is not None and ahead >= margin
 
 
 def waiting_for_labels() -> QuerySet[Campaign]:

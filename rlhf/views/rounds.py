@@ -17,6 +17,8 @@ from labeling.models import Policy
 from labeling.requests import SignedIn, told
 from labeling.selectors.campaigns import progress
 from rewardmodel.runs import TrainingRun
+from rewardmodel.selectors.held_out import taught_what_it_holds_out
+from rewardmodel.services.reward_models import fewest_to_check
 from rlhf.forms import DecisionForm, PPOForm, StartForm
 from rlhf.models import Round
 from rlhf.selectors.generations import generation_state
@@ -143,7 +145,7 @@ def shown(pk: int) -> dict[str, Any]:
         Round.objects.select_related(
             "campaign",
             "snapshot",
-            "reward_model",
+            "reward_model__snapshot",
             "policy_run__policy",
             "policy_run__parent",
             "policy_run__held_out_model",
@@ -188,7 +190,7 @@ def steps_of(round: Round) -> list[Step]:
     raw: list[tuple[str, str, dict[str, Any]]] = [
         ("collect", "done" if round.snapshot_id else "current", collect),
         ("snapshot", "done" if round.snapshot_id else "waiting", {}),
-        ("reward_model", _state_of(round.reward_model), {"lead": lead}),
+        ("reward_model", _state_of(round.reward_model), {"lead": lead, **_checked_by(round)}),
         ("policy", _state_of(round.policy_run), {"policy": policy}),
         ("compare", _compare_state(round), compare),
         ("decide", "done" if round.decision else "waiting", {}),
@@ -199,6 +201,16 @@ def steps_of(round: Round) -> list[Step]:
         Step(name, state, {"done": "✓", "failed": "✕"}.get(state, str(number)), facts)
         for number, (name, state, facts) in enumerate(raw, start=1)
     ]
+
+
+def _checked_by(round: Round) -> dict[str, Any]:
+    """The model taught to check what follows the round's judge, or how many labels one needs."""
+    judge, run = round.reward_model, round.policy_run
+    if judge is None or (run is not None and run.held_out_model_id):
+        return {}
+    checking, fewest = taught_what_it_holds_out(judge), fewest_to_check(judge)
+    few = checking is None and judge.snapshot.test_pairs < fewest
+    return {"checking": checking, "fewest_to_check": fewest if few else None}
 
 
 def _state_of(run: TrainingRun | None) -> str:

@@ -60,7 +60,7 @@ def test_it_learns_what_the_other_holds_out_and_is_measured_on_what_that_learned
 ):
     made = train_held_out(of=followed, by=erin)
     assert (made.snapshot, made.base) == (followed.snapshot, followed.base)
-    assert made.config == {"epochs": 3}, "taught in the same way"
+    assert made.config == {"epochs": 3, "min_train_pairs": 30}, "taught in the same way"
     directory = tmp_path / "run"
     directory.mkdir()
     for _ in range(2):  # a run that goes on is given the same files
@@ -81,15 +81,15 @@ def test_too_few_held_out_pairs_are_refused_with_the_number_that_is_missing(
         artifact_url="x",
         recipe={},
         train_pairs=200,
-        test_pairs=41,
+        test_pairs=29,
     )
     followed = ended(RewardModel.objects.create(snapshot=small, base=policy))
-    with pytest.raises(errors.TooFewPairs, match="There are 41 training pairs"):
+    with pytest.raises(errors.TooFewPairs, match="There are 29 training pairs"):
         train_held_out(of=followed, by=None)
     client.force_login(erin)
     page = client.post(reverse("rewardmodel:held_out", args=[followed.pk]), follow=True).text
-    assert "There are 41 training pairs" in page
-    assert train_held_out(of=followed, by=None, config={"min_train_pairs": 30}).is_active
+    assert "There are 29 training pairs" in page
+    assert train_held_out(of=followed, by=None, config={"min_train_pairs": 20}).is_active
 
 
 def test_it_is_never_the_campaigns_current_model(followed, campaign, erin):

@@ -8,16 +8,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling import errors
-from labeling.models import CampaignPolicy, Delivery, EventKind, Webhook
+from labeling.models import Campaign, CampaignPolicy, Delivery, EventKind, Webhook
 from labeling.splits import split_of
 from rewardmodel.models import RewardModel
+from rewardmodel.tasks import train_reward_model
 from rlhf.learning.inputs import settings as program_settings
 from rlhf.models import PolicyRun, Round
 from rlhf.selectors.win_rates import only_followed_gains, win_rates
 from rlhf.services import rounds
 from rlhf.services.policies import register_base
 from rlhf.services.policy_runs import finish, prepare, start_policy_run
-from tests.cast import ask, frozen
+from tests.cast import ask, frozen, imported_judgment, pair
 from tests.rlhf.learning.reward_folder import reward_folder
 from tests.tiny_model import make_tiny_model
 
@@ -124,6 +125,73 @@ class TestWhichOne:
         told, _ppo = program_settings(config)
         assert f"file://{told.reward_model}" == followed.checkpoint
         assert f"file://{told.held_out_model}" == other.checkpoint
+
+
+class TestTriggers:
+    """A round that goes by itself has a model made that checks it, where the labels suffice."""
+
+    @pytest.fixture
+    def labels(self, campaign, base, prompts):
+        """120 judged pairs; the polite answer is preferred."""
+        for n, prompt in enumerate(campaign.prompts.order_by("id")):
+            good, bad = f"Please look at number {n}.", f"The cat sat on the mat {n}."
+            imported_judgment(campaign, pair(prompt, base, good, bad), -1)
+
+    @pytest.fixture
+    def advance(self, campaign, labels, monkeypatch):
+        """Begins a round that goes by itself; takes its next step whenever it is called."""
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        Campaign.objects.filter(pk=campaign.pk).update(policy_margin=0)
+        campaign.refresh_from_db()
+        round = rounds.begin_round(campaign=campaign)
+
+        def step(**config):
+            if config:
+                rounds.train_judge(round=round, by=None, config=config)
+                judge = Round.objects.get().reward_model
+                train_reward_model(judge.pk)
+                judge.refresh_from_db()
+                judge.figures |= {"accuracy": 1.0}  # whatever so few steps have taught it
+                judge.save(update_fields=["figures"])
+            rounds.advance(round=Round.objects.get(), now=timezone.now())
+            return Round.objects.get()
+
+        return step
+
+    FEW = {"min_train_pairs": 10, "precision": "fp32", "max_length": 128}
+
+    def test_ppo_waits_for_the_model_that_is_to_check_it(self, advance, client, erin):
+        round = advance(**self.FEW)
+        assert round.stage == Round.Stage.REWARD_MODEL
+        assert advance().stage == Round.Stage.REWARD_MODEL
+        checking = RewardModel.objects.get(learns_held_out=True)
+        assert (checking.snapshot, checking.created_by) == (round.snapshot, None)
+        client.force_login(erin)
+        page = client.get(reverse("rlhf:round", args=[round.pk])).text
+        assert f"checked by reward model {checking.pk}, which learns other labels" in page
+        train_reward_model(checking.pk)
+        run = advance().policy_run
+        assert run.held_out_model == checking
+        checking.refresh_from_db()
+        assert checking.figures["train_pairs"] == round.reward_model.figures["test_pairs"]
+
+    def test_a_check_that_failed_holds_nothing_up(self, advance):
+        advance(**self.FEW)
+        RewardModel.objects.filter(learns_held_out=True).update(status="failed", error="Killed.")
+        round = advance()
+        assert round.policy_run.held_out_model is None
+        assert RewardModel.objects.filter(learns_held_out=True).count() == 1
+
+    def test_too_few_held_out_labels_make_none_and_the_page_says_so(self, advance, client, erin):
+        round = advance(precision="fp32", max_length=128)
+        there = round.snapshot.test_pairs
+        assert there < 30
+        assert round.policy_run.held_out_model is None
+        assert not RewardModel.objects.filter(learns_held_out=True).exists()
+        client.force_login(erin)
+        page = client.get(reverse("rlhf:round", args=[round.pk])).text
+        assert f"There are {there} held-out pairs" in page
+        assert "needs at least 30" in page
 
 
 class TestWhatTheySay:
