@@ -74,6 +74,10 @@ outbox.on("stored", ({ detail }) => {
   place.hidden = !detail.explained;
 });
 
+for (const event of ["stored", "dismissed"]) {
+  outbox.on(event, ({ detail }) => drafts.drop(detail.answer.assignment));
+}
+
 pair.on(attention.restart);
 pair.on(count); // it may have been read ahead before the last answer was stored
 

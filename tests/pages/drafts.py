@@ -14,7 +14,8 @@ SAVED = f"""async () => {{
     const own = ["csrfmiddlewaretoken", "client_key", "seconds"];
     const now = [...new FormData(form)].filter(([name, text]) => !own.includes(name) && text);
     const drafts = await ({ALL})();
-    const draft = drafts.find(({{ assignment }}) => assignment === form.dataset.assignment);
+    const key = form.dataset.assignment ?? form.dataset.changing;
+    const draft = drafts.find(({{ assignment }}) => assignment === key);
     return JSON.stringify(draft?.fields) === JSON.stringify(now);
 }}"""
 

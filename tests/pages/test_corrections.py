@@ -1,10 +1,12 @@
 """Skipping a pair and changing one's mind, by the keyboard alone."""
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Judgment, Skip
 from tests.cast import judge
+from tests.pages.drafts import drafts, wait_until_saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -102,3 +104,40 @@ def test_an_answer_is_changed_from_the_history_by_the_keyboard(
     expect(page.get_by_text("Your answer is changed.")).to_be_visible()
     expect(page.get_by_role("cell", name="Tie (changed)")).to_be_visible()
     assert Judgment.objects.get(supersedes=given).equal == "tie"
+
+
+def test_a_change_that_was_not_saved_is_back_after_a_crash_until_it_is_saved_or_left(
+    sign_in, live_server, alice, campaign, fill
+):
+    fill(campaign)
+    judgment = judge(alice, campaign, preference=-2)
+    page = sign_in(alice)
+    address = live_server.url + reverse("labeling:change_answer", args=[judgment.pk])
+    page.goto(address)
+    keys_are_on(page)
+    chosen = page.locator("input[name=answer]:checked")
+    given = chosen.input_value()
+    page.keyboard.press("6")
+    page.keyboard.press("r")
+    page.keyboard.type("On second thoughts")
+    wait_until_saved(page)
+
+    page.reload()
+    expect(
+        page.get_by_text("What you changed before and did not save is here again.")
+    ).to_be_visible()
+    expect(chosen).to_have_value("3")
+    expect(page.locator("[name=rationale]")).to_have_value("On second thoughts")
+    page.get_by_role("link", name="Leave as it was").click()
+    page.goto(address)
+    keys_are_on(page)
+    expect(chosen).to_have_value(given)
+    assert drafts(page) == 0
+
+    page.keyboard.press("1")
+    wait_until_saved(page)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your answer is changed.")).to_be_visible()
+    assert abs(Judgment.objects.get(supersedes=judgment).preference) == 3
+    page.goto(address)
+    expect(page.get_by_text("This answer stays as it is")).to_be_visible()

@@ -1,19 +1,19 @@
 // What was chosen and written for a pair, before it is an answer: back after a crash or a reload.
 
-import * as outbox from "./outbox.js";
 import * as pair from "./pair.js";
-import * as pairs from "./pairs.js";
 import * as store from "./store.js";
 
 const PAUSE = 200; // milliseconds without a change until it is saved
 const KEPT = 14 * 24 * 3600 * 1000; // milliseconds; nobody comes back to older ones
 
-const { labeler } = document.querySelector("[data-outbox]").dataset;
+const { user: labeler } = document.documentElement.dataset;
 const OWN = ["csrfmiddlewaretoken", "client_key", "seconds"]; // of the page, not of the labeler
 
 let pause = null;
 let changed = null; // the form whose changes are not saved yet
 const touched = new WeakSet(); // forms changed since they came; what they say is newer than a draft
+
+const keyOf = (form) => form.dataset.assignment ?? form.dataset.changing;
 
 function save() {
   clearTimeout(pause);
@@ -23,11 +23,11 @@ function save() {
   const fields = [...new FormData(form)].filter(
     ([name, value]) => !OWN.includes(name) && form.elements[name] && value !== "",
   );
-  store.put("drafts", { assignment: form.dataset.assignment, labeler, fields, at: Date.now() });
+  store.put("drafts", { assignment: keyOf(form), labeler, fields, at: Date.now() });
 }
 
 document.addEventListener("input", ({ target }) => {
-  if (!target.form || target.form !== pairs.form()) return;
+  if (!target.form || target.form !== pair.form()) return;
   changed = target.form;
   touched.add(changed);
   clearTimeout(pause);
@@ -37,16 +37,18 @@ document.addEventListener("input", ({ target }) => {
 document.addEventListener("visibilitychange", () => document.hidden && save());
 window.addEventListener("pagehide", save);
 
-/** The pair has been answered: from here on the outbox keeps what was written. */
+/** What is on the screen is not to be saved any more: it has been answered, or is left as it was. */
 export function stop() {
   clearTimeout(pause);
   changed = null;
 }
 
+export const drop = (key) => store.remove("drafts", key);
+
 async function restore() {
-  const form = pairs.form();
-  const draft = form && (await store.get("drafts", form.dataset.assignment));
-  if (!draft || draft.labeler !== labeler || touched.has(form) || form !== pairs.form()) return;
+  const form = pair.form();
+  const draft = form && (await store.get("drafts", keyOf(form)));
+  if (!draft || draft.labeler !== labeler || touched.has(form) || form !== pair.form()) return;
   let details = false;
   for (const input of form.elements) {
     if (!input.name || OWN.includes(input.name)) continue;
@@ -64,9 +66,6 @@ async function restore() {
 }
 
 pair.on(restore);
-for (const event of ["stored", "dismissed"]) {
-  outbox.on(event, ({ detail }) => store.remove("drafts", detail.answer.assignment));
-}
 
 store.all("drafts").then((drafts) => {
   for (const draft of drafts) {
