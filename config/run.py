@@ -171,7 +171,11 @@ def what_it_waits_for(settings: ModuleType, states: dict[str, str]) -> str:
 
     written = Response.objects.count()
     connection.close()
-    servers = [f"{name} {state}" for name, state in states.items() if name.startswith("vllm")]
+    servers = [
+        f"{name} is {state.lower()}"
+        for name, state in states.items()
+        if name.startswith("vllm") and state != "EXITED"  # a place for a policy that has none yet
+    ]
     if settings.SUPERVISOR_SOCKET is None:  # they are not ours to start
         servers = [f"vLLM is expected at {url}" for url in settings.VLLM_BASE_URLS]
     return f"{written} responses so far; {', '.join(servers)}"
