@@ -68,6 +68,7 @@ def score(pk: int) -> None:
 def _scorer(folder: str) -> "Scorer":
     from rewardmodel.learning.artifact import load_scorer  # torch loads here, in a worker
 
+    # On the CPU: a worker lives on, and would keep its part of a GPU from the runs.
     return load_scorer(Path(folder))
 
 

@@ -6,7 +6,6 @@ Exit codes: 0 the result is there; 75 stopped by SIGTERM, the same command goes 
 failed, the last line of the log says why in one sentence.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from transformers import AutoTokenizer
 from rewardmodel.learning.artifact import Card, Scorer, load_scorer, save_artifact
 from rewardmodel.learning.beside import beside
 from rewardmodel.learning.conversations import Chat
+from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.evaluation import figures, predictions, report, tie_figures
 from rewardmodel.learning.labelers import estimated, labeler_figures
 from rewardmodel.learning.labels import flip_rate, relabelled
@@ -138,7 +138,7 @@ def _learner(
     trunk = load_trunk(folder, config.trunk_share)
     model = RewardModel(
         trunk, chat.padding, packing=config.packing, heads=len(config.head_names)
-    ).to(_device())
+    ).to(own_device())
     learner = Learner(config, model, train_set.examples, together)
     checkpoint = run.newest_checkpoint()
     if checkpoint is not None:
@@ -147,13 +147,6 @@ def _learner(
         run.rewind(learner.step)
     say(f"Training on {len(train_set.examples)} pairs from step {learner.step}.")
     return learner
-
-
-def _device() -> torch.device:
-    """The one this process computes on: where several share a machine, each has its own GPU."""
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def _finish(
@@ -179,7 +172,9 @@ def _finish(
     if "beside" in settings:
         found["beside"] = {
             "reward_model": settings["beside"]["reward_model"],
-            **beside(scores, held_out, load_scorer(Path(settings["beside"]["folder"]))),
+            **beside(
+                scores, held_out, load_scorer(Path(settings["beside"]["folder"]), own_device())
+            ),
         }
     card = _card(config, chat, found, head_means=said.mean((0, 1)).tolist())
     scorer = Scorer(model, chat, card)

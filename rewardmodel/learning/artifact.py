@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from rewardmodel.learning.batches import Group, passes
 from rewardmodel.learning.conversations import Chat, Message
+from rewardmodel.learning.devices import CPU
 from rewardmodel.learning.model import RewardModel, load_trunk
 from rewardmodel.learning.pairs import KEPT_PROMPT
 from rewardmodel.learning.precision import autocast
@@ -160,8 +161,8 @@ class Scorer:
         return found
 
 
-def load_scorer(path: Path, device: torch.device | str = "cpu") -> Scorer:
-    """Load a folder written by `save_artifact`.
+def load_scorer(path: Path, device: torch.device = CPU) -> Scorer:
+    """Load a folder written by `save_artifact` onto a device.
 
     Raises:
         ValueError: the folder holds no reward model, or its tokenizer was exchanged.

@@ -25,6 +25,8 @@ def save_state(
 ) -> None:
     """Write what training has changed since its start into `folder`.
 
+    Nothing in it tells of the device: a run goes on on another.
+
     Args:
         folder: exists and is empty; None in a process that only gives its part of what is cut.
         module: only its parameters that require a gradient are saved; the others never change.
@@ -123,7 +125,11 @@ def _joined(settings: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, A
 
 
 def _random_state() -> dict[str, Tensor]:
-    """The state of the generators of torch, NumPy and Python as tensors."""
+    """The state of the generators of torch, NumPy and Python as tensors.
+
+    A GPU's own generator is not among them: nothing is drawn from it, so that a run can go on
+    elsewhere.
+    """
     _, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
     version, words, next_gauss = random.getstate()
     state = {
@@ -137,8 +143,6 @@ def _random_state() -> dict[str, Tensor]:
             [] if next_gauss is None else [next_gauss], dtype=torch.float64
         ),
     }
-    for device in range(torch.cuda.device_count()):
-        state[f"cuda_{device}"] = torch.cuda.get_rng_state(device)
     return state
 
 
@@ -149,6 +153,3 @@ def _restore_random_state(state: dict[str, Tensor]) -> None:
     np.random.set_state(("MT19937", keys, place, has_gauss, state["numpy_gauss"].item()))
     version, *words = state["python_words"].tolist()
     random.setstate((version, tuple(words), next(iter(state["python_gauss"].tolist()), None)))
-    for device in range(torch.cuda.device_count()):
-        if f"cuda_{device}" in state:
-            torch.cuda.set_rng_state(state[f"cuda_{device}"], device)

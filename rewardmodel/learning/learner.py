@@ -87,11 +87,11 @@ class Learner:
         """Go on where a checkpoint stands."""
         position = load_state(folder, self.model, self.optimizer, self.scheduler)
         self.step, self.skipped = position["step"], position["skipped"]
-        saved = load_file(folder / "features.safetensors", device=str(self.model.device))
+        saved = load_file(folder / "features.safetensors")
         self.model.shift.copy_(saved.pop("shift"))
         self.model.scale.copy_(saved.pop("scale"))
         if self.kept is not None:
-            self.kept = {int(number): features for number, features in saved.items()}
+            self.kept = {int(n): features.to(self.model.device) for n, features in saved.items()}
 
     def standardise(self, examples: Sequence[Example]) -> None:
         """Look at some examples before the first step, so that a lone head sees unit spread."""

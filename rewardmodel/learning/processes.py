@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.tensor import DTensor
 
+from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.program import say
 
 Item = TypeVar("Item")
@@ -95,12 +96,25 @@ def end_group() -> None:
         distributed.destroy_process_group()
 
 
+def join(device: torch.device) -> None:
+    """Become one of the launcher's processes: gloo adds up on the CPU, NCCL between GPUs.
+
+    Small things (figures of answers, flags, texts) are on the CPU everywhere, gradients on the
+    device.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # NCCL wants to know before the first word
+        distributed.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE, device_id=device)
+    else:
+        distributed.init_process_group("gloo", timeout=PATIENCE)
+
+
 class Together:
     """One of several processes that `accelerate launch` or `torchrun` started."""
 
     def __init__(self) -> None:
         if not distributed.is_initialized():
-            distributed.init_process_group("gloo", timeout=PATIENCE)  # all of it is on CPUs
+            join(own_device())
             atexit.register(end_group)
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
@@ -148,10 +162,17 @@ ALONE = Alone()
 
 
 def crew() -> Crew:
-    """The processes of this training: as many as the launcher started."""
+    """The processes of this training: as many as the launcher started.
+
+    Raises:
+        SystemExit: there is no device for this process; a sentence says what to do.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return ALONE
-    together = Together()
+    try:
+        together = Together()
+    except ValueError as refusal:
+        raise SystemExit(str(refusal)) from None
     if together.rank == 0:
         say(f"{together.size} processes share this run.")
     return together

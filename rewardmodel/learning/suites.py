@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rewardmodel.learning.artifact import Scorer, load_scorer
+from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.slices import proportion
 
 MOST_PAIRS = 500  # measured of a suite: on a CPU a few minutes, and within 4.4 % of the truth
@@ -69,7 +70,7 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("Usage: python -m rewardmodel.learning.suites MODEL_FOLDER ROWS_FILE")
     try:
-        scorer = load_scorer(Path(sys.argv[1]))
+        scorer = load_scorer(Path(sys.argv[1]), own_device())
     except ValueError as refusal:
         sys.exit(str(refusal))
     print(json.dumps(measured(Path(sys.argv[2]), scorer)))

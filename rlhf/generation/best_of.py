@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from rewardmodel.learning.artifact import Scorer, load_scorer
+from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_text
 from rlhf.generation.expected_best import best_answers, figures
@@ -77,7 +78,7 @@ def run(directory: RunDirectory) -> None:
     done = _complete_rows(kept)
     directory.rewind(len(done))
     with directory.stopping_at_once():
-        scorer = load_scorer(Path(settings["model"]))
+        scorer = load_scorer(Path(settings["model"]), own_device())
     known = {row["id"] for row in done}
     waiting = [prompt for prompt in prompts if prompt["id"] not in known]
     say(f"{len(prompts)} prompts, {config.n} answers each; {len(done)} are answered.")

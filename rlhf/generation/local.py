@@ -46,11 +46,18 @@ class TransformersGenerator:
         self, prompts: list[list[int]], draws: Tensor, temperature: float
     ) -> tuple[list[list[int]], list[list[float]]]:
         """Tokens and log-probabilities, T for each prompt; those after the end mean nothing."""
-        width = max(map(len, prompts))
-        ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
-        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        device = self.model.device
+        draws = draws.to(device)
+        room = [max(map(len, prompts)) - len(prompt) for prompt in prompts]  # on the left
+        ids = torch.tensor(
+            [[0] * n + prompt for n, prompt in zip(room, prompts, strict=True)], device=device
+        )
+        mask = torch.tensor(
+            [[0] * n + [1] * len(prompt) for n, prompt in zip(room, prompts, strict=True)],
+            device=device,
+        )
         tokens, logprobs = [], []
-        ended = torch.zeros(len(prompts), dtype=torch.bool)
+        ended = torch.zeros(len(prompts), dtype=torch.bool, device=device)
         cache = None
         for step in range(draws.shape[1]):
             output = self.model(
@@ -98,7 +105,7 @@ def _shared_settings(sampling: Sequence[Sampling]) -> tuple[float, int]:
 
 
 def _uniform(seed: int | None, count: int) -> Tensor:
-    """Numbers in [0, 1) that depend on the seed only, (count,)."""
+    """Numbers in [0, 1) that depend on the seed only, (count,); the CPU draws for all devices."""
     source = torch.Generator()
     source.seed() if seed is None else source.manual_seed(seed)
     return torch.rand(count, generator=source, dtype=torch.float64)

@@ -57,10 +57,9 @@ class AdaptedLinear(FrozenLinear):
         super().__init__(layer, dtype)
         out, into = layer.weight.shape
         bound = 1 / math.sqrt(into)  # of nn.Linear, as the LoRA paper's code starts
-        self.lora_a = nn.Parameter(
-            torch.empty(rank, into).uniform_(-bound, bound, generator=source)
-        )
-        self.lora_b = nn.Parameter(torch.zeros(out, rank))
+        thin = torch.empty(rank, into).uniform_(-bound, bound, generator=source)  # on the CPU
+        self.lora_a = nn.Parameter(thin.to(layer.weight.device))
+        self.lora_b = nn.Parameter(torch.zeros(out, rank, device=layer.weight.device))
         self.scaling = SCALING
         self.switched_on = True
         self._merged: Tensor | None = None

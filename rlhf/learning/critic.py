@@ -51,9 +51,14 @@ class Critic(nn.Module):
         return cls(judge.trunk, head)
 
     def forward(self, texts: Texts) -> Tensor:
-        """Values before each token, (B, T), zero where the critic is not asked."""
+        """Values before each token, (B, T), zero where the critic is not asked.
+
+        They are on the critic's device, wherever the texts are.
+        """
+        asked = texts.critic_mask.to(self.trunk.device)
         if self.packs:
-            return self.value(states_before(self.trunk, texts)) * texts.critic_mask
+            return self.value(states_before(self.trunk, texts)) * asked
+        texts = texts.to(self.trunk.device)
         mask = torch.cat([texts.prompt_mask, texts.mask], dim=1).long()
         output = self.trunk(
             input_ids=torch.cat([texts.prompts, texts.responses], dim=1),
@@ -62,7 +67,7 @@ class Critic(nn.Module):
             use_cache=False,
         )
         hidden = output.last_hidden_state[:, texts.prompts.shape[1] - 1 : -1]  # (B, T, H)
-        return self.value(hidden) * texts.critic_mask
+        return self.value(hidden) * asked
 
     def value(self, hidden: Tensor) -> Tensor:
         """(...) from (..., H), in float32."""

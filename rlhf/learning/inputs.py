@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
+from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.processes import Crew
 from rewardmodel.learning.program import say
 from rewardmodel.learning.rundirectory import RunDirectory
@@ -203,7 +204,7 @@ def check_it_fits(start: Start, config: PPOTraining, prompts: Prompts) -> None:
 
 
 def scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Score:
-    """The reward model as a function.
+    """The reward model as a function, on this process's device.
 
     Raises:
         ValueError: its tokenizer or template is not the policy's, or padding looks like the end.
@@ -215,7 +216,7 @@ def scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Score:
             "The policy's tokenizer pads with its end-of-sequence token, so ends would be "
             "mistaken for padding; give it a padding token of its own."
         )
-    scorer = load_scorer(start.reward_model)
+    scorer = load_scorer(start.reward_model, own_device())
     scorer.check_matches(tokenizer)
     return scorer.score
 
@@ -234,15 +235,18 @@ def held_out_scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Sco
     folder = start.held_out_model
     if folder is None:
         return None
+    device = own_device()
     try:
         load_scorer(folder).check_matches(tokenizer)
     except ValueError as error:
         raise ValueError(f"held_out_model does not fit: {error}") from error
-    return lambda conversations, responses: load_scorer(folder).score(conversations, responses)
+    return lambda conversations, responses: load_scorer(folder, device).score(
+        conversations, responses
+    )
 
 
 def policy_for(start: Start, config: PPOTraining) -> Policy:
-    """The parent as a policy in training, with its critic."""
+    """The parent as a policy in training, with its critic, on this process's device."""
     critic = None
     if config.critic == "separate" and config.value_start == "reward_model":
         critic = Critic.of_reward_model(start.reward_model)
@@ -259,6 +263,7 @@ def policy_for(start: Start, config: PPOTraining) -> Policy:
         top_layers=config.top_layers,
         critic=critic,
         precision=config.precision,
+        device=own_device(),
     )
 
 

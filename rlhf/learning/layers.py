@@ -21,7 +21,7 @@ def check_can_be_cut(decoder: PreTrainedModel, top_layers: int) -> None:
         raise ValueError(
             f"top_layers={top_layers} must be at least 1 and below the model's {len(layers)}."
         )
-    ids = torch.arange(8)[None] % decoder.config.vocab_size
+    ids = torch.arange(8, device=decoder.device)[None] % decoder.config.vocab_size
     mask = torch.ones_like(ids)
     with torch.no_grad():
         whole = decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state

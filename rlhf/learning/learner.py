@@ -170,7 +170,10 @@ class Learner:
         self.pending = [_answer(saved) for saved in position["pending"]]
         if self.average:
             means = load_file(folder / "average.safetensors")
-            self.average = [means[str(number)] for number in range(len(means))]
+            self.average = [
+                means[str(number)].to(weight.device)
+                for number, weight in enumerate(self.policy.trunk_parameters())
+            ]
 
 
 def _answer(saved: dict[str, Any]) -> Generated:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AttentionInterface, PreTrainedModel
 
+from rewardmodel.learning.devices import CPU
 from rlhf.learning.texts import Texts
 
 PACKED = "accord_packed_texts"
@@ -33,9 +34,13 @@ class Layout:
     before: Tensor  # (B, T) places in the row from which each token of the answers is foreseen
 
     @classmethod
-    def of(cls, texts: Texts) -> "Layout":
-        """Lay out prompts with their answers, as far as anything is asked of them."""
-        device = texts.prompts.device
+    def of(cls, texts: Texts, device: torch.device = CPU) -> "Layout":
+        """Lay out prompts with their answers, as far as anything is asked of them.
+
+        Args:
+            texts: on the CPU, where their numbers are looked at one by one.
+            device: of the layout.
+        """
         prompts = [
             ids[mask].tolist() for ids, mask in zip(texts.prompts, texts.prompt_mask, strict=True)
         ]
@@ -50,7 +55,7 @@ class Layout:
         lengths = torch.tensor([len(part) for part in parts], device=device)
         first = start + lengths.cumsum(0) - lengths  # (B,) places of the first own tokens
         last = (first + lengths - 1)[:, None]
-        column = torch.arange(int(lengths.max()), device=device)
+        column = torch.arange(max(map(len, parts)), device=device)
         drawn_from = first + torch.tensor([len(p) - 1 - start for p in prompts], device=device)
         answered = torch.arange(texts.responses.shape[1], device=device)
         positions = [*range(start), *(start + n for part in parts for n in range(len(part)))]
@@ -70,7 +75,7 @@ def states_before(decoder: PreTrainedModel, texts: Texts) -> Tensor:
 
     What stands on padding is some state of the same text.
     """
-    layout = Layout.of(texts)
+    layout = Layout.of(texts, decoder.device)
     with _attending(decoder):
         output = decoder(
             input_ids=layout.token_ids,
@@ -92,7 +97,7 @@ def can_be_packed(decoder: PreTrainedModel) -> bool:
         return False
     ids = torch.arange(12).view(2, 6) % decoder.config.vocab_size
     ids[:, :2] = 0  # a common start
-    whole = decoder(input_ids=ids, use_cache=False).last_hidden_state[:, 2:5]
+    whole = decoder(input_ids=ids.to(decoder.device), use_cache=False).last_hidden_state[:, 2:5]
     texts = Texts.of(ids[:, :3].tolist(), ids[:, 3:].tolist())
     try:
         packed = states_before(decoder, texts)

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from rewardmodel.learning.devices import CPU
 from rewardmodel.learning.precision import autocast, has_fast_bf16
 from rlhf.learning.adapters import (
     AdaptedLinear,
@@ -61,7 +62,7 @@ class Policy(nn.Module):
         """Choose what learns.
 
         Args:
-            model: changed in place.
+            model: changed in place; where it is, the policy is.
             tuning: "lora" small matrices beside every linear map; "full" all weights; "top" the
                 last layers and the norm behind them, on lower layers that are computed once.
             lora_rank: of the small matrices.
@@ -103,6 +104,7 @@ class Policy(nn.Module):
             top.requires_grad_(True)
             for layer in decoder.layers[: self.cut]:
                 freeze_layers(layer, self.dtype)
+        self.to(model.device)  # the heads, and a critic of its own
         self.eval()
 
     @classmethod
@@ -117,9 +119,10 @@ class Policy(nn.Module):
         top_layers: int = 4,
         critic: Critic | None = None,
         precision: str = "auto",
+        device: torch.device = CPU,
     ) -> Self:
         """The policy in a Hugging Face folder, with fp32 master weights of what learns."""
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device)
         return cls(
             model,
             tuning,
@@ -132,12 +135,15 @@ class Policy(nn.Module):
         )
 
     @property
+    def device(self) -> torch.device:
+        """On which it computes. Texts may be on the CPU, and its figures come back to it."""
+        return self.model.device
+
+    @property
     def dtype(self) -> torch.dtype:
         """Number format of the matrix products."""
         wanted = (
-            has_fast_bf16(self.model.device)
-            if self.precision == "auto"
-            else self.precision == "bf16"
+            has_fast_bf16(self.device) if self.precision == "auto" else self.precision == "bf16"
         )
         return torch.bfloat16 if wanted else torch.float32
 
@@ -145,27 +151,30 @@ class Policy(nn.Module):
         """The policy's and the critic's opinion of some answers, with gradient where it is on."""
         hidden = self._before_each_token(texts)  # (B, T, H)
         logprobs, entropy = self._statistics(self.model, hidden, texts)
-        return Opinion(logprobs, self._values(hidden, texts), entropy)
+        return Opinion(logprobs.cpu(), self._values(hidden, texts).cpu(), entropy.cpu())
 
     @torch.no_grad()
     def reference_logprobs(self, texts: Texts) -> Tensor:
         """Log-probabilities of the sampled tokens under the frozen reference, (B, T), in nats."""
         if self.reference is not None:
             hidden = self._states(self.reference.get_decoder(), texts)
-            return self._statistics(self.reference, hidden, texts)[0]
+            return self._statistics(self.reference, hidden, texts)[0].cpu()
         if self.reference_top is not None:
             hidden = self._top(texts, self.reference_top[:-1], self.reference_top[-1])
         else:
             with switched_off(self.model):
                 hidden = self._states(self.model.get_decoder(), texts)
-        return self._statistics(self.model, hidden, texts)[0]
+        return self._statistics(self.model, hidden, texts)[0].cpu()
 
     @torch.no_grad()
     def prepared(self, texts: Texts) -> Texts:
-        """The texts with what the frozen lower layers make of them, where there are such layers."""
+        """The texts with what the frozen lower layers make of them, where there are such layers.
+
+        That stays on the policy's device.
+        """
         if self.tuning != "top" or texts.lower is not None:
             return texts
-        ids, mask = _joined(texts)
+        ids, mask = _joined(texts, self.device)
         with self.autocast():
             return texts._replace(lower=below(self.model.get_decoder(), self.cut, ids, mask))
 
@@ -191,6 +200,7 @@ class Policy(nn.Module):
         temperature, self.temperature = self.temperature, 1.0
         logprobs, _ = self._statistics(self.model, self._before_each_token(texts), texts)
         self.temperature = temperature
+        logprobs = logprobs.cpu()
         return [row[keep].tolist() for row, keep in zip(logprobs, texts.mask, strict=True)]
 
     @torch.no_grad()
@@ -207,7 +217,7 @@ class Policy(nn.Module):
 
     def save_weights(self, folder: Path, dtype: torch.dtype) -> None:
         """Write the merged weights alone, for an engine to load."""
-        weights = {name: weight.to(dtype) for name, weight in self.merged_weights()}
+        weights = {name: weight.to(CPU, dtype) for name, weight in self.merged_weights()}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
     def save_adapter(self, folder: Path) -> None:
@@ -226,13 +236,13 @@ class Policy(nn.Module):
         for name, layer in self.model.named_modules():
             if isinstance(layer, AdaptedLinear):
                 weight = model.get_submodule(name).weight
-                weight.copy_(weight.float() + layer.delta())
+                weight.copy_(weight.float() + layer.delta().cpu())
         model.save_pretrained(folder)
         AutoTokenizer.from_pretrained(parent).save_pretrained(folder)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Run matrix products in bf16 where that is faster; sums and losses stay in fp32."""
-        return autocast(self.model.device, self.precision)
+        return autocast(self.device, self.precision)
 
     def _before_each_token(self, texts: Texts) -> Tensor:
         """The last hidden state from which each token of the answers was drawn, (B, T, H)."""
@@ -245,7 +255,7 @@ class Policy(nn.Module):
         if self.packs:
             with self.autocast():
                 return states_before(decoder, texts)
-        ids, mask = _joined(texts)
+        ids, mask = _joined(texts, self.device)
         with self.autocast():
             output = decoder(
                 input_ids=ids,
@@ -257,7 +267,7 @@ class Policy(nn.Module):
 
     def _top(self, texts: Texts, layers: nn.ModuleList, norm: nn.Module) -> Tensor:
         lower = self.prepared(texts).lower
-        _, mask = _joined(texts)
+        _, mask = _joined(texts, self.device)
         with self.autocast():
             hidden = above(self.model.get_decoder(), layers, norm, lower, mask)
         return hidden[:, texts.prompts.shape[1] - 1 : -1]
@@ -266,14 +276,15 @@ class Policy(nn.Module):
         self, model: PreTrainedModel, hidden: Tensor, texts: Texts
     ) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies of the answers' tokens, (B, T) each."""
+        mask = texts.mask.to(hidden.device)
         logprobs, entropy = token_statistics(
-            hidden[texts.mask],
+            hidden[mask],
             self._output_weight(model),
-            texts.responses[texts.mask],
+            texts.responses[texts.mask].to(hidden.device),
             self.temperature,
             self.dtype,
         )
-        return unpacked(logprobs, texts.mask), unpacked(entropy, texts.mask)
+        return unpacked(logprobs, mask), unpacked(entropy, mask)
 
     def _output_weight(self, model: PreTrainedModel) -> Tensor:
         """Of the output layer, (V, H); one that never changes is made narrow only once."""
@@ -289,10 +300,11 @@ class Policy(nn.Module):
             with self.autocast():
                 return self.critic(texts)
         assert self.value_head is not None
-        return self.value_head(hidden.float()).squeeze(-1) * texts.critic_mask
+        return self.value_head(hidden.float()).squeeze(-1) * texts.critic_mask.to(hidden.device)
 
 
-def _joined(texts: Texts) -> tuple[Tensor, Tensor]:
-    """Prompt and answer in one row, and the mask of both as numbers, (B, P + T)."""
+def _joined(texts: Texts, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Prompt and answer in one row, and the mask of both as numbers, (B, P + T), on a device."""
     ids = torch.cat([texts.prompts, texts.responses], dim=1)
-    return ids, torch.cat([texts.prompt_mask, texts.mask], dim=1).long()
+    mask = torch.cat([texts.prompt_mask, texts.mask], dim=1).long()
+    return ids.to(device), mask.to(device)

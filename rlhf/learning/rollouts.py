@@ -163,7 +163,7 @@ def with_lower(policy: Policy, texts: Texts, config: PPOTraining) -> Texts:
         part = policy.prepared(texts.rows(rows)).lower
         assert part is not None
         if lower is None:
-            lower = torch.zeros(len(texts.mask), ids, part.shape[-1], dtype=part.dtype)
+            lower = part.new_zeros(len(texts.mask), ids, part.shape[-1])
         first = int(texts.prompt_mask[rows].int().argmax(1).min())
         lower[rows, first : first + part.shape[1]] = part
     return texts._replace(lower=lower)

@@ -58,6 +58,10 @@ class Texts(NamedTuple):
             None if self.lower is None else self.lower[rows][:, first : width + last],
         )
 
+    def to(self, device: torch.device) -> "Texts":
+        """The same texts on a device."""
+        return Texts(*(part if part is None else part.to(device) for part in self))
+
     @property
     def lengths(self) -> Tensor:
         """Tokens of prompt and answer together, (B,)."""

@@ -38,11 +38,12 @@ class Command(BaseCommand):
             )
         # torch loads here, never where only the command's name is looked up
         from rewardmodel.learning.artifact import load_scorer
+        from rewardmodel.learning.devices import own_device
         from rewardmodel.learning.scoring import scored, with_leads
 
         output = options["output"] or self.stdout
         try:
-            scorer = load_scorer(artifacts.local_copy(run.checkpoint))
+            scorer = load_scorer(artifacts.local_copy(run.checkpoint), own_device())
             lines = options["input"]
             rows = (
                 with_leads((json.loads(line) for line in lines), scorer)

@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
 from rewardmodel.learning.conversations import Chat
+from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.events import Events
 from rewardmodel.learning.model import model_folder
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
@@ -58,7 +59,13 @@ def run(directory: RunDirectory) -> None:
             f"{data.left_out} left out as longer than {config.max_length} tokens."
         )
         student = Student.load(
-            model, config.tuning, config.lora_rank, config.seed, config.packing, config.precision
+            model,
+            config.tuning,
+            config.lora_rank,
+            config.seed,
+            config.packing,
+            config.precision,
+            own_device(),
         )
         learner = Learner(config, student, len(data.train))
         before = loss_of_parent(directory, config, learner, chat, data)

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from rewardmodel.learning.batches import PACKED_ATTENTION, Batch, Group, pack, pad
+from rewardmodel.learning.devices import CPU
 from rewardmodel.learning.precision import autocast
 
 TUNINGS = ("lora", "full")
@@ -38,7 +39,7 @@ class Student(nn.Module):
         """Choose what learns and how batches are laid out.
 
         Args:
-            model: changed in place.
+            model: changed in place; where it is, the student is.
             tuning: "full" all weights; "lora" small matrices beside every linear map.
             lora_rank: of those matrices.
             seed: of those matrices.
@@ -57,7 +58,7 @@ class Student(nn.Module):
                 target_modules="all-linear",
                 task_type="CAUSAL_LM",
             )
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(devices=[]):  # drawn on the CPU, then moved
                 torch.manual_seed(seed)
                 self.model = get_peft_model(model, settings)
         self._usual_attention = model.config._attn_implementation
@@ -65,10 +66,17 @@ class Student(nn.Module):
 
     @classmethod
     def load(
-        cls, folder: Path, tuning: str, lora_rank: int, seed: int, packing: bool, precision: str
+        cls,
+        folder: Path,
+        tuning: str,
+        lora_rank: int,
+        seed: int,
+        packing: bool,
+        precision: str,
+        device: torch.device = CPU,
     ) -> Self:
         """The model in a Hugging Face folder, with float32 master weights."""
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device)
         return cls(model, tuning, lora_rank, seed, packing=packing, precision=precision)
 
     @property
@@ -139,8 +147,10 @@ class Student(nn.Module):
         """-log p of N tokens from the N states before them, (N,), never all N x vocabulary."""
         return torch.cat(
             [
-                # recompute the logits backwards instead of keeping them
-                checkpoint(self._from_logits, some, their, use_reentrant=False)
+                # recompute the logits backwards instead of keeping them; nothing in them is random
+                checkpoint(
+                    self._from_logits, some, their, use_reentrant=False, preserve_rng_state=False
+                )
                 for some, their in zip(
                     hidden.split(TOKENS_AT_ONCE), tokens.split(TOKENS_AT_ONCE), strict=True
                 )

@@ -4,6 +4,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from rewardmodel.learning.devices import CPU
 from rlhf.generation.local import TransformersGenerator
 from rlhf.learning.critic import Critic
 from rlhf.learning.learner import Learner
@@ -34,7 +35,12 @@ def letter_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def letter_policy(
-    tuning: Tuning = "full", seed: int = 0, layers: int = 1, separate: bool = False
+    tuning: Tuning = "full",
+    seed: int = 0,
+    layers: int = 1,
+    separate: bool = False,
+    device: torch.device = CPU,
+    precision: str = "fp32",
 ) -> Policy:
     """A transformer of one layer over seven tokens, with random weights."""
     config = LlamaConfig(
@@ -53,14 +59,14 @@ def letter_policy(
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(config)
+        model = LlamaForCausalLM(config).to(device)
     return Policy(
         model,
         tuning,
         lora_rank=4,
         temperature=1.0,
         seed=seed,
-        precision="fp32",
+        precision=precision,
         top_layers=1,
         critic=Critic.new(model) if separate else None,
     )
