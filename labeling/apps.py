@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class LabelingConfig(AppConfig):
@@ -7,3 +8,5 @@ class LabelingConfig(AppConfig):
 
     def ready(self) -> None:
         from labeling.services import sign_in_methods  # noqa: F401, its receivers listen from here on
+
+        autodiscover_modules("sayings")  # pages recognise what any process has stored

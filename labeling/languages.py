@@ -5,10 +5,15 @@ another tab has switched since), the choice kept with the user, the choice kept 
 what the browser asks for.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
+
+from labeling.models import User
 
 PAGE = "X-Page-Language"  # the header by which a page says its own language
 CHOSEN = "language_chosen"  # in the session: chosen before signing in, so the user has it next
@@ -24,6 +29,14 @@ def language_of(request: HttpRequest) -> str:
         if is_offered(wanted):
             return wanted
     return translation.get_language_from_request(request)
+
+
+@contextmanager
+def speaking_to(user: User | None) -> Iterator[None]:
+    """For what a worker writes down for one person to read: in that person's language."""
+    wanted = user.language if user else ""
+    with translation.override(wanted if is_offered(wanted) else settings.LANGUAGE_CODE):
+        yield
 
 
 def remember(response: HttpResponse, language: str) -> None:

@@ -1,6 +1,6 @@
 """Posting to an address that a user named, without becoming their hand inside the network.
 
-No Django. The host is looked up once, each address it has must be a public one, and the connection
+The host is looked up once, each address it has must be a public one, and the connection
 goes to exactly the address that was checked: a name that changes its mind between check and use
 (DNS rebinding) leads nowhere else. Redirects are not followed, and little of an answer is read.
 """
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from labeling import sayings
+
 SECONDS = 10.0  # for a whole delivery
 MOST_READ = 500  # bytes of an answer, for whoever looks for what went wrong
 TRANSLATED = ip_network("64:ff9b::/96")  # IPv4 behind IPv6 (RFC 6052): the last 32 bits
@@ -21,7 +23,7 @@ Resolver = Callable[[str, int], list[str]]
 
 
 class NotReachable(Exception):
-    """The address can't or must not be reached; says why."""
+    """The address can't or must not be reached; the message is a saying, or httpx's own words."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,11 @@ def check_address(url: str) -> tuple[str, int]:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise NotReachable("it is no address") from None
+        raise NotReachable(sayings.NO_ADDRESS()) from None
     if parts.scheme not in ("http", "https") or not host:
-        raise NotReachable("it must begin with https:// or http:// and name a host")
+        raise NotReachable(sayings.NO_WEB_ADDRESS())
     if parts.username is not None or parts.password is not None:
-        raise NotReachable("it must not hold a user name or password")
+        raise NotReachable(sayings.HOLDS_PASSWORD())
     return host, port or (443 if parts.scheme == "https" else 80)
 
 
@@ -88,13 +90,11 @@ def reach(url: str, private: Collection[str], resolve: Resolver = addresses_of) 
     try:
         found = resolve(host, port)
     except OSError:
-        raise NotReachable(f"the host {host} is not known") from None
+        raise NotReachable(sayings.UNKNOWN_HOST(host=host)) from None
     if not found:
-        raise NotReachable(f"the host {host} is not known")
+        raise NotReachable(sayings.UNKNOWN_HOST(host=host))
     if host not in private and not all(map(is_public, found)):
-        raise NotReachable(
-            f"{host} lies in a private network; whoever runs this server can allow it"
-        )
+        raise NotReachable(sayings.PRIVATE_HOST(host=host))
     return found[0]
 
 
@@ -130,6 +130,6 @@ def post(
             text = next(response.iter_bytes(MOST_READ), b"")[:MOST_READ]
             return Answer(response.status_code, text.decode("utf-8", "replace"))
     except httpx.TimeoutException:
-        raise NotReachable(f"no answer within {SECONDS:.0f} seconds") from None
+        raise NotReachable(sayings.NO_ANSWER(seconds=f"{SECONDS:.0f}")) from None
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         raise NotReachable(str(problem) or type(problem).__name__) from None

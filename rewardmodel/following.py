@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from labeling import artifacts
 from rewardmodel.runs import TrainingRun
+from rewardmodel.sayings import KILLED, NO_WORD, NOT_STARTED, NOT_STORED
 from rewardmodel.services.announcements import announce_end
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def follow(
         child = _start(run.program, directory)
     except Exception as problem:
         logger.exception("%s could not start", run)
-        _end(run, TrainingRun.Status.FAILED, error=f"The run could not start: {problem}")
+        _end(run, TrainingRun.Status.FAILED, error=NOT_STARTED(problem=problem))
         return
     metrics = MetricsReader(run)
     cancelled = stopping = False
@@ -138,8 +139,7 @@ def _record(
         _end(
             run,
             TrainingRun.Status.FAILED,
-            error=f"The training program was killed ({name}) {run.attempts} times, "
-            "most likely for lack of memory; use a smaller batch or model.",
+            error=KILLED(signal=name, times=run.attempts),
         )
     else:
         _end(run, TrainingRun.Status.FAILED, error=last_sentence(directory / "log.txt"))
@@ -157,7 +157,7 @@ def _publish(run: TrainingRun, directory: Path, succeed: OnSuccess) -> None:
         _end(
             run,
             TrainingRun.Status.FAILED,
-            error=f"The result could not be stored: {problem}",
+            error=NOT_STORED(problem=problem),
         )
         return
     shutil.rmtree(directory / "result", ignore_errors=True)  # the artifact store has it
@@ -195,7 +195,7 @@ def _end(run: TrainingRun, status: str, **values: Any) -> bool:
 def last_sentence(log: Path) -> str:
     """The last line a program left: by contract the reason why it ended."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "The training program ended without a word."
+    return lines[-1].strip() if lines else NO_WORD()
 
 
 class MetricsReader:

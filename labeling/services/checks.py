@@ -5,6 +5,7 @@ from datetime import datetime
 
 from labeling import errors
 from labeling.models import Assignment, Campaign, Comparison, GoldQuestion, Hold, Membership, User
+from labeling.sayings import FIRST_PAIRS, ON_PROBATION
 from labeling.selectors.quality import (
     agreement_with_gold,
     gold_answers,
@@ -48,7 +49,7 @@ def admitted(labeler: User, campaign: Campaign, now: datetime) -> bool:
             campaign=campaign,
             labeler=labeler,
             kind=Hold.Kind.PROBATION,
-            reason=f"The first {campaign.probation_pairs} pairs after the test.",
+            reason=FIRST_PAIRS(pairs=campaign.probation_pairs),
             by=None,
             now=now,
         )
@@ -81,7 +82,7 @@ def review_probation(labeler: User, campaign: Campaign, now: datetime) -> None:
             campaign=campaign,
             labeler=labeler,
             kind=Hold.Kind.QUARANTINE,
-            reason=f"Agreed with gold in {share.value:.0%} of {share.trials} on probation.",
+            reason=ON_PROBATION(share=f"{share.value:.0%}", answers=share.trials),
             by=None,
             now=now,
         )

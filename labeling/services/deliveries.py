@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
-from django.utils import translation
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from labeling import outbound
+from labeling.languages import speaking_to
 from labeling.models import Act, Delivery, DeliveryAttempt, EventKind, User, Webhook
 from labeling.models.events import PAUSES, deliver_soon
+from labeling.sayings import SWITCHED_OFF, said
 from labeling.services import audit
 
 AT_ONCE = 50
@@ -86,7 +87,7 @@ def _attempt(delivery: Delivery, now: datetime, post: Post) -> None:
 
 def _post(delivery: Delivery, webhook: Webhook, now: datetime, post: Post) -> outbound.Answer:
     if not webhook.active:
-        raise outbound.NotReachable("the webhook was switched off")
+        raise outbound.NotReachable(SWITCHED_OFF())
     body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
     headers = headers_of(webhook, delivery, body, int(now.timestamp()))
     return post(webhook.url, body, headers, settings.WEBHOOK_PRIVATE_HOSTS)
@@ -96,11 +97,11 @@ def _mail(delivery: Delivery) -> None:
     """A short letter in the reader's language."""
     reader, payload = delivery.reader, delivery.payload
     assert reader is not None
-    with translation.override(reader.language or settings.LANGUAGE_CODE):
+    with speaking_to(reader):
         where = payload["campaign"]["name"] if payload["campaign"] else ""
         what = str(EventKind(delivery.kind).label)
         subject = f"Accord: {what}" + (f" ({where})" if where else "")
-        lines = [f"{name}: {value}" for name, value in payload["data"].items()]
+        lines = [f"{name}: {said(str(value))}" for name, value in payload["data"].items()]
         ending = _("You get this because you asked for it; your settings stop it: %(url)s") % {
             "url": f"{settings.PUBLIC_URL}/account/notices/"
         }

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from labeling import artifacts, errors
+from labeling.languages import speaking_to
 from labeling.models import Act, Campaign, PromptFile, Report, User
 from labeling.services import audit
 from labeling.services.prompt_imports import PromptReport, Wanted, Watcher, import_prompts
@@ -64,7 +65,8 @@ def keep_upload(
 def take_in(file: PromptFile) -> None:
     """Read a file that was claimed, to its end or to the row at fault; its bytes are not kept."""
     try:
-        report = _read(file)
+        with speaking_to(file.uploaded_by):  # who reads what is wrong with it
+            report = _read(file)
     except Stopped:
         pass
     except errors.Refused as refusal:

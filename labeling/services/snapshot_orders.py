@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from labeling import errors
+from labeling.languages import speaking_to
 from labeling.models import Campaign, SnapshotOrder, User
 from labeling.services.snapshots import take_snapshot
 
@@ -32,12 +33,13 @@ def order_snapshot(
 def fulfil(order: SnapshotOrder) -> None:
     """Make the snapshot of an order that was claimed, or write down why there is none."""
     try:
-        snapshot = take_snapshot(
-            campaign=order.campaign,
-            kinds=order.judge_kinds,
-            method=order.method,
-            by=order.requested_by,
-        )
+        with speaking_to(order.requested_by):  # who reads why there is none
+            snapshot = take_snapshot(
+                campaign=order.campaign,
+                kinds=order.judge_kinds,
+                method=order.method,
+                by=order.requested_by,
+            )
     except errors.Refused as refusal:
         order.ended(timezone.now(), status=SnapshotOrder.Status.FAILED, error=str(refusal))
     except Exception as problem:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from labeling import errors, outbound
 from labeling.models import Act, Campaign, User, Webhook
+from labeling.sayings import said
 from labeling.services import audit
 
 
@@ -22,7 +23,7 @@ def add_webhook(*, campaign: Campaign | None, url: str, kinds: list[str], by: Us
         outbound.reach(url, settings.WEBHOOK_PRIVATE_HOSTS)
     except outbound.NotReachable as why:
         raise errors.AddressRefused(
-            _("This address can't be told of anything: %(why)s.") % {"why": why}
+            _("This address can't be told of anything: %(why)s.") % {"why": said(str(why))}
         ) from None
     webhook = Webhook.objects.create(campaign=campaign, url=url, kinds=sorted(kinds), created_by=by)
     audit.record(actor=by, act=Act.WEBHOOK_ADDED, subject=webhook, details={"kinds": webhook.kinds})

@@ -13,8 +13,10 @@ from labeling.charts.lines import figure
 from labeling.models import Judgment, SnapshotOrder
 from labeling.reading import differences as comparing
 from labeling.reading.rendering import render_markdown
+from labeling.sayings import said
 
 register = template.Library()
+register.filter(said)
 
 TONES = {
     "open": "good",

@@ -6,6 +6,15 @@ from labeling.selectors.judgments import current_judgments
 from labeling.selectors.tallies import judged_comparisons
 from rewardmodel.models import RewardModel
 from rlhf.models import Round
+from rlhf.sayings import (
+    BY_THE_GATE,
+    CHECKED,
+    NO_BETTER_JUDGE,
+    NOT_ABOVE_HALF,
+    UNCHECKED,
+    WITHIN_ERROR,
+)
+from rlhf.selectors.win_rates import win_rates
 
 
 def open_round(campaign: Campaign) -> Round | None:
@@ -87,10 +96,10 @@ def compared(duel: Campaign, new: Policy) -> Duel:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a round's policy may be promoted without a person, and the reason in one line."""
+    """Whether a round's policy may be promoted without a person."""
 
     promote: bool
-    reason: str
+    reason: str  # sayings
 
 
 def verdict(round: Round, share: statistics.Share) -> Verdict:
@@ -103,12 +112,28 @@ def verdict(round: Round, share: statistics.Share) -> Verdict:
     ahead = beats_baselines_by(round.reward_model) if round.reward_model else None
     figures = round.policy_run.figures if round.policy_run else {}
     gain, noise = figures.get("reward_gain"), figures.get("reward_gain_se")
-    won = f"win rate {share.value:.0%} (95 % interval {share.low:.0%} to {share.high:.0%})"
     against = []
     if ahead is None or ahead <= 0:
-        against.append("the reward model does not beat its baselines")
+        against.append(NO_BETTER_JUDGE())
     if gain is None or noise is None or gain <= noise:
-        against.append("the reward did not rise by more than its standard error")
+        against.append(WITHIN_ERROR())
     if share.low <= 0.5:
-        against.append("the win rate cannot be told from one half")
-    return Verdict(not against, f"{won}; {'; '.join(against)}" if against else won)
+        against.append(NOT_ABOVE_HALF())
+    return Verdict(not against, " ".join([BY_THE_GATE(**_shown(share)), *against, _checked(round)]))
+
+
+def _checked(round: Round) -> str:
+    """What the reward model says of the policy that its run did not follow; the gate only tells."""
+    run = round.policy_run
+    found = win_rates(run.figures) if run else None
+    if run is None or found is None or found.held_out is None:
+        return UNCHECKED()
+    return CHECKED(number=run.held_out_model_id, **_shown(found.held_out))
+
+
+def _shown(share: statistics.Share) -> dict[str, str]:
+    return {
+        "share": f"{share.value:.0%}",
+        "low": f"{share.low:.0%}",
+        "high": f"{share.high:.0%}",
+    }

@@ -29,6 +29,7 @@ from rlhf.generation.persistence import ServerDown
 from rlhf.generation.protocol import Generated, Sampling
 from rlhf.generation.server import PolicyNotServed, VllmServers
 from rlhf.models import ResponseRequest
+from rlhf.sayings import REFUSED_PROMPT
 from rlhf.selectors.pair_choices import waits_for_judge
 from rlhf.selectors.pair_plans import plan_of
 from rlhf.services.pair_choices import answered_requests, settle
@@ -147,7 +148,7 @@ def _store(request: ResponseRequest, answer: Generated) -> None:
     ResponseRequest.objects.filter(pk=request.pk).update(
         response=response,
         status=Status.FAILED if refused else Status.DONE,
-        error="The server refused this prompt, most likely as too long." if refused else "",
+        error=REFUSED_PROMPT() if refused else "",
         leased_until=None,
     )
 

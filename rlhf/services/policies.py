@@ -9,6 +9,7 @@ from labeling.models import Act, Policy, User
 from labeling.services import audit
 from rewardmodel.following import succeeded
 from rlhf.models import PolicyRun, Promotion, SFTRun
+from rlhf.sayings import FIRST_VERSION
 from rlhf.selectors.policies import current_policy
 from rlhf.services.serving import serve
 
@@ -19,7 +20,7 @@ def register_base(*, name: str, checkpoint: str) -> Policy:
         name=name, version=0, defaults={"checkpoint": checkpoint}
     )
     if created:
-        Promotion.objects.create(policy=policy, reason="The first version of its line.")
+        Promotion.objects.create(policy=policy, reason=FIRST_VERSION())
         serve(policy)
     return policy
 

@@ -17,6 +17,7 @@ from rewardmodel.learning.rundirectory import write_json, write_rows
 from rewardmodel.models import RewardModel
 from rewardmodel.selectors.held_out import held_out_model_for, reads_alike
 from rlhf.models import PolicyRun
+from rlhf.sayings import ONLY_FOLLOWED_GAINS
 from rlhf.selectors.win_rates import only_followed_gains
 from rlhf.services.policies import register_version
 
@@ -143,10 +144,7 @@ def finish(run: PolicyRun, figures: dict[str, Any], checkpoint: str, now: dateti
     """
     if register_version(run, figures, checkpoint) is None or not only_followed_gains(figures):
         return
-    reason = _(
-        "Reward model %(followed)s, which the run followed, sees a gain; reward model %(other)s, "
-        "which it did not follow, sees none."
-    ) % {"followed": run.reward_model_id, "other": run.held_out_model_id}
+    reason = ONLY_FOLLOWED_GAINS(followed=run.reward_model_id, other=run.held_out_model_id)
     announce(
         EventKind.ALARM,
         run.campaign,

@@ -17,6 +17,7 @@ from rewardmodel.selectors.held_out import taught_what_it_holds_out
 from rewardmodel.services import reward_models
 from rewardmodel.services.reward_models import start_reward_model, train_held_out
 from rlhf.models import PolicyRun, Round
+from rlhf.sayings import OF_ROUND
 from rlhf.selectors.policies import campaign_line, current_policy
 from rlhf.selectors.rounds import (
     beats_baselines_by,
@@ -164,7 +165,8 @@ def decide(*, round: Round, decision: str, reason: str, by: User | None, now: da
         change_status(campaign=round.duel, to=Campaign.Status.CLOSED, by=by)
     if decision == Round.Decision.PROMOTED:
         assert new is not None
-        promote(policy=new, reason=f"{round}: {reason}"[:300], by=by)
+        of = OF_ROUND(number=round.number, campaign=round.campaign)
+        promote(policy=new, reason=f"{of} {reason}"[:300], by=by)
         _enter(round.campaign, new)
     return round
 
@@ -236,7 +238,7 @@ def decide_by_gate(*, round: Round, now: datetime) -> bool | None:
     decide(
         round=round,
         decision=Round.Decision.PROMOTED if found.promote else Round.Decision.ROLLED_BACK,
-        reason=f"By the gate: {found.reason}.",
+        reason=found.reason,
         by=None,
         now=now,
     )

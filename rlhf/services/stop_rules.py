@@ -5,12 +5,12 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from labeling.models import Act, Campaign, EventKind, User
 from labeling.services import audit
 from labeling.services.campaigns import change_status
 from labeling.services.events import announce
+from rlhf.sayings import GAINS_TOO_LITTLE, KNOWN_ENOUGH
 from rlhf.selectors.planning import MORE, measured_curve, measured_likeness, meetings_now
 
 
@@ -44,9 +44,7 @@ def _wide_enough(campaign: Campaign) -> str | None:
     found = meetings_now(campaign, 1.0 if alike is None else alike)
     if not found or found[0].width > campaign.stop_width:
         return None
-    return _("Each win rate is known to within %(width).1f points.") % {
-        "width": 100 * found[0].width
-    }
+    return KNOWN_ENOUGH(width=f"{100 * found[0].width:.1f}")
 
 
 def _gains_too_little(campaign: Campaign) -> str | None:
@@ -56,10 +54,7 @@ def _gains_too_little(campaign: Campaign) -> str | None:
     gain, _error = measured.curve.gain(MORE)
     if gain >= (campaign.stop_gain or 0):
         return None
-    return _("The next %(more)d labels are expected to add %(gain).2f points of accuracy.") % {
-        "more": MORE,
-        "gain": 100 * gain,
-    }
+    return GAINS_TOO_LITTLE(more=MORE, gain=f"{100 * gain:.2f}")
 
 
 def apply(*, now: datetime) -> int:

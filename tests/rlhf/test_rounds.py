@@ -10,7 +10,7 @@ from rewardmodel.models import RewardModel
 from rewardmodel.runs import TrainingRun
 from rlhf.models import PolicyRun, Promotion, ResponseRequest, Round, ServingSlot
 from rlhf.selectors.policies import current_policy, judgments_behind, policies_shaped_by
-from rlhf.selectors.rounds import duel_result
+from rlhf.selectors.rounds import duel_result, verdict
 from rlhf.services import rounds
 from rlhf.services.policies import promote, register_base, register_version
 from rlhf.services.serving import serve
@@ -263,6 +263,21 @@ class TestTriggers:
         decided = Round.objects.get(pk=in_duel.pk)
         assert decided.decision == "rolled_back"
         assert "standard error" in decided.reason
+
+    def test_the_gate_tells_what_a_model_says_that_the_run_did_not_follow(
+        self, in_duel, alice, campaign, base
+    ):
+        answer_duel(in_duel, alice, wins=10)
+        Campaign.objects.filter(pk=campaign.pk).update(approval_required=False)
+        other = trained(campaign, base)
+        gain = {"win_rate": 0.75, "test_prompts": 40, "reward_gain": 0.5, "reward_gain_se": 0.1}
+        for told, held_out_model in (({}, None), ({"held_out": gain}, other)):
+            PolicyRun.objects.update(figures={**gain, **told}, held_out_model=held_out_model)
+            in_duel.refresh_from_db()
+            said = verdict(in_duel, duel_result(in_duel).share).reason
+            assert said.startswith("By the gate: win rate 100%")
+            assert ("No other reward model checked the run." in said) == (not told)
+        assert f"By reward model {other.pk}, which the run did not follow: 75% (60% to 86%)" in said
 
     def test_the_gate_waits_until_every_pair_is_judged(self, in_duel, alice, bob, campaign):
         answer_duel(in_duel, alice, wins=9)
