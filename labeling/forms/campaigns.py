@@ -101,6 +101,8 @@ class CampaignForm(forms.ModelForm):
             ),
         }
         labels = {
+            "name": _("Name"),
+            "guidelines": _("Guidelines"),
             "overlap": _("Labelers per pair"),
             "lease_minutes": _("Minutes a pair stays reserved"),
             "strength": _("Scale"),
@@ -142,6 +144,7 @@ class CampaignForm(forms.ModelForm):
             "budget": _("no pair is given out that it could not pay; empty: no limit"),
             "deadline": _("after it nothing is given out; empty: never"),
             "priority": _("of several campaigns, the highest number is labeled first"),
+            "edits_better": "",
             "exposure_cap": _("for each labeler, over all campaigns; empty: no limit"),
             "break_after": _("minutes of attention; empty: never"),
             "overlap": "",

@@ -1,10 +1,13 @@
 """Whatever people read can be read in each language that is offered."""
 
 import re
+from importlib import import_module
 
 import pytest
 from babel.messages.catalog import Catalog
+from django.forms import BaseForm
 from django.template.base import TextNode
+from django.utils.functional import Promise
 
 from config.messages import ROOT, faults, languages, nodes, parsed, sources, templates
 
@@ -35,3 +38,19 @@ def test_a_page_says_nothing_that_can_not_be_translated(path):
     read = [*SPOKEN.findall(bare), *TAG.sub("\0", bare).split("\0")]
     words = {word for text in read for word in re.findall(r"[A-Za-z]{2,}", ENTITY.sub("", text))}
     assert words <= SAME
+
+
+def form_modules() -> list[str]:
+    """Where forms are: a module or a package called forms in each app."""
+    found = [*ROOT.glob("*/forms/*.py"), *ROOT.glob("*/forms.py")]
+    return sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in found)
+
+
+@pytest.mark.parametrize("module", form_modules())
+def test_a_form_says_nothing_that_can_not_be_translated(module):
+    """A field that takes its words from a column takes them as they stand there, in English."""
+    kinds = vars(import_module(module)).values()
+    for form in (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseForm)):
+        for name, field in getattr(form, "base_fields", {}).items():
+            for words in (field.label, field.help_text):
+                assert not words or isinstance(words, Promise), f"{form.__name__}.{name}: {words}"
