@@ -49,6 +49,7 @@ class _Backend(registration._DummyBackendModule):
     """`torch.pretend`: there while a test uses it, gone for others that look for accelerators."""
 
     there = False
+    free = 2**31  # bytes of memory that it says it has left
 
     def is_available(self) -> bool:
         return self.there
@@ -61,6 +62,9 @@ class _Backend(registration._DummyBackendModule):
 
     def set_rng_state(self, state: Tensor, device: object = None) -> None:
         pass
+
+    def mem_get_info(self, device: object = None) -> tuple[int, int]:
+        return self.free, 2 * self.free
 
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
         return [torch.bfloat16, torch.float16]

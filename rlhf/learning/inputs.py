@@ -14,7 +14,7 @@ from rewardmodel.learning.program import say
 from rewardmodel.learning.rundirectory import RunDirectory
 from rlhf.generation.prompts import encode
 from rlhf.learning.critic import Critic
-from rlhf.learning.memory import GIB, check_memory, free_memory
+from rlhf.learning.memory import GIB, check_memory, free_memory, memory_on
 from rlhf.learning.policy import Policy
 from rlhf.learning.pretraining import Reminder
 from rlhf.learning.rollouts import Conversation, PolicyGenerator, Score
@@ -186,8 +186,10 @@ def check_it_fits(start: Start, config: PPOTraining, prompts: Prompts) -> None:
     Raises:
         ValueError: that is more than it may take.
     """
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of this run on this machine
-    free = start.memory_gib * GIB or free_memory() / beside
+    device = own_device()
+    # Processes of this run on this machine share its memory; each has a GPU of its own.
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if device.type == "cpu" else 1
+    free = start.memory_gib * GIB or free_memory(device) / beside
     longest = prompts.longest + config.max_response_tokens
     vllm = start.generator == "vllm"
     needed = check_memory(
@@ -199,8 +201,12 @@ def check_it_fits(start: Start, config: PPOTraining, prompts: Prompts) -> None:
         vllm=vllm,
         pieces=pieces(),
         held_out=start.held_out_model,
+        device=device,
     )
-    say(f"It will take about {needed / GIB:.1f} GiB of memory; {free / GIB:.1f} may be taken.")
+    say(
+        f"It will take about {needed / GIB:.1f} GiB of {memory_on(device)}; "
+        f"{free / GIB:.1f} may be taken."
+    )
 
 
 def scorer_for(start: Start, tokenizer: PreTrainedTokenizerBase) -> Score:

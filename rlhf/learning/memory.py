@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
+from rewardmodel.learning.devices import CPU, named
 from rewardmodel.learning.precision import has_fast_bf16
 from rlhf.generation.engine import ANSWERS_AT_ONCE, cache_bytes, cached_numbers
 from rlhf.learning.output import TOKENS_AT_ONCE
@@ -24,6 +25,7 @@ WHOLE = 4  # bytes of a weight of a cut policy while it is put together, beside 
 # formats (per hidden unit), gate, up and their product (per unit between).
 KEPT_PER_HIDDEN, KEPT_PER_BETWEEN = 40, 8
 PROGRAM = 0.6 * GIB  # Python, torch and transformers, before any model
+LIBRARIES = 0.6 * GIB  # what they take of a GPU for kernels and products; a guess, not measured
 VLLM = 0.9 * GIB  # vLLM's own, without weights and without its cache
 
 
@@ -71,8 +73,9 @@ def estimate(
     vllm: bool,
     pieces: int = 1,
     held_out: Size | None = None,
+    device: torch.device = CPU,
 ) -> dict[str, float]:
-    """Bytes that a run takes at its peak, by what takes them.
+    """Bytes that a run takes of its device's memory at its peak, by what takes them.
 
     Args:
         policy: the parent.
@@ -83,9 +86,10 @@ def estimate(
         pieces: into which the weights that learn are cut, each for a process.
         held_out: the trunk of the reward model that is not followed; loaded only while nothing is
             trained.
+        device: on which all of that is.
     """
     trained = TRAINED / pieces + (WHOLE if pieces > 1 else 0)
-    fast = config.precision == "auto" and has_fast_bf16(torch.device("cpu"))
+    fast = config.precision == "auto" and has_fast_bf16(device)
     narrow = 2 if fast or config.precision == "bf16" else 4  # bytes of a number in a product
     tokens = min(config.tokens_per_pass, config.minibatch_size * longest)
     layers = config.top_layers if config.tuning == "top" else policy.depth
@@ -97,7 +101,7 @@ def estimate(
     # Handing weights to the engine and writing the result come when activations are gone.
     handed = (3 * narrow if vllm else 4) * policy.all
     parts = {
-        "program": PROGRAM,
+        "program": PROGRAM if device.type == "cpu" else LIBRARIES,
         "policy": _policy(policy, config, narrow, trained),
         "activations": max(activations + logits, handed, 4 * held_out.all if held_out else 0),
         "reward model": 4 * reward_model.all,
@@ -134,6 +138,7 @@ def check_memory(
     vllm: bool,
     pieces: int = 1,
     held_out: Path | None = None,
+    device: torch.device = CPU,
 ) -> float:
     """Refuse a run that will not fit; returns the bytes that it will take.
 
@@ -143,12 +148,15 @@ def check_memory(
     """
     sizes = Size.of(policy), Size.of(reward_model)
     third = Size.of(held_out) if held_out else None
-    parts = estimate(*sizes, config, longest, vllm=vllm, pieces=pieces, held_out=third)
+    parts = estimate(
+        *sizes, config, longest, vllm=vllm, pieces=pieces, held_out=third, device=device
+    )
     needed = sum(parts.values())
     if needed > free:
         largest = max(parts.keys() - {"program"}, key=parts.__getitem__)
         raise ValueError(
-            f"The run needs about {needed / GIB:.1f} GiB of memory and {free / GIB:.1f} are free; "
+            f"The run needs about {needed / GIB:.1f} GiB of {memory_on(device)} and "
+            f"{free / GIB:.1f} are free; "
             f"most of it, {parts[largest] / GIB:.1f} GiB, is for the {largest}: "
             f"{advice(largest, config)}. Should the estimate be wrong, set memory_gib to what the "
             "run may take."
@@ -173,8 +181,15 @@ def advice(part: str, config: PPOTraining) -> str:
     return "train the reward model on a smaller policy"
 
 
-def free_memory() -> float:
-    """Bytes that a process may still take here: of the machine, or of its container."""
+def memory_on(device: torch.device) -> str:
+    """What memory is called, where there is another than the machine's."""
+    return "memory" if device.type == "cpu" else f"memory on {named(device)}"
+
+
+def free_memory(device: torch.device = CPU) -> float:
+    """Bytes that may still be taken: of a GPU, or of the machine or its container."""
+    if device.type != "cpu":
+        return float(torch.get_device_module(device).mem_get_info(device)[0])
     free = float(psutil.virtual_memory().available)
     group = Path("/sys/fs/cgroup")
     try:

@@ -1,17 +1,23 @@
 """Where a program computes, and that a reward model learns the same there."""
 
+import json
+import os
+import signal
+
 import pytest
 import torch
 
+from rewardmodel.learning.__main__ import main
 from rewardmodel.learning.artifact import load_scorer
 from rewardmodel.learning.devices import CPU, named, own_device
 from rewardmodel.learning.learner import Learner
 from rewardmodel.learning.model import RewardModel, load_trunk
 from rewardmodel.learning.pairs import Pair, fit
+from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_STOPPED, RunDirectory
 from rewardmodel.learning.settings import RewardTraining
 from rewardmodel.learning.training import score, train
-from tests.pretend_device import device
-from tests.rewardmodel.learning.planted import planted_rows
+from tests.pretend_device import device, operations_done
+from tests.rewardmodel.learning.planted import planted_rows, write_run
 from tests.rlhf.learning.reward_folder import reward_folder
 
 __all__ = ["device"]  # a fixture
@@ -110,3 +116,51 @@ def test_a_scorer_on_a_device_gives_the_scores_of_the_cpu(device, tiny, tmp_path
     assert moved.score(prompts, answers) == pytest.approx(
         load_scorer(folder).score(prompts, answers), abs=1e-5
     )
+
+
+@pytest.mark.parametrize("trainable", ["head", "lora"])
+def test_a_run_stops_on_a_device_and_goes_on_on_the_cpu(
+    device, tiny, tmp_path, monkeypatch, trainable
+):
+    """With everything that is measured at the end, beside another model, and the artifact."""
+    other = {"reward_model": 1, "folder": str(reward_folder(tmp_path / "other", tiny))}
+    settings = {"trainable": trainable, "epochs": 2, "precision": "fp32", "beside": other}
+    settings["batch_size"] = 8
+    runs = [
+        write_run(tmp_path / name, tiny, planted_rows(80), **settings)
+        for name in ("whole", "moved")
+    ]
+    whole, moved = runs
+    assert main(whole) == EXIT_DONE
+    report = RunDirectory.report
+
+    def interrupted(self: RunDirectory, metrics: dict[str, float]) -> None:
+        report(self, metrics)
+        if metrics["step"] == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "report", interrupted)
+        patch.setenv("TRAINING_DEVICE", str(device))
+        before = operations_done()
+        assert main(moved) == EXIT_STOPPED
+        assert operations_done() > before
+    assert main(moved) == EXIT_DONE
+
+    again = write_run(tmp_path / "again", tiny, planted_rows(80), **settings)
+    monkeypatch.setenv("TRAINING_DEVICE", str(device))
+    assert main(again) == EXIT_DONE
+    expected = json.loads((whole / "result" / "result.json").read_text())
+    prompts, answers = [[{"role": "user", "content": "Rain?"}]], ["Please look at the cat."]
+    for run in (moved, again):
+        told = untimed(RunDirectory(run).metrics())
+        assert told == [
+            pytest.approx(line, abs=1e-4, nan_ok=True)
+            for line in untimed(RunDirectory(whole).metrics())
+        ]
+        found = json.loads((run / "result" / "result.json").read_text())
+        assert found["accuracy"] == expected["accuracy"]
+        assert found["beside"] == expected["beside"]
+        assert load_scorer(run / "result").score(prompts, answers) == pytest.approx(
+            load_scorer(whole / "result").score(prompts, answers), abs=1e-3
+        )

@@ -1,19 +1,22 @@
 """What a run will take is known before anything is loaded."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import psutil
 import pytest
+import torch
 from transformers import AutoModelForCausalLM
 
-from rewardmodel.learning.rundirectory import EXIT_FAILED
+from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED
 from rlhf.learning import __main__ as program
 from rlhf.learning.memory import GIB, Size, check_memory, estimate, free_memory
 from rlhf.learning.settings import PPOTraining
+from tests.pretend_device import device
 from tests.rlhf.learning.test_program import directory, prepared, tiny
 
-__all__ = ["directory", "tiny"]  # fixtures
+__all__ = ["device", "directory", "tiny"]  # fixtures
 
 SMOLLM2 = Size(28_311_552, 106_204_608, 30, 576, 1536, 49152, cached=2 * 30 * 3 * 64)
 DEFAULT = PPOTraining()
@@ -108,3 +111,18 @@ def test_a_run_that_fits_says_what_it_takes(directory, capsys):
 
 def test_what_is_free_is_part_of_what_there_is():
     assert 0 < free_memory() <= psutil.virtual_memory().total
+
+
+def test_a_run_on_a_device_is_measured_by_the_memory_of_the_device(
+    device, directory, tiny, monkeypatch, capsys
+):
+    monkeypatch.setenv("TRAINING_DEVICE", str(device))
+    assert free_memory(device) == 2 * GIB
+    assert program.main([str(directory)]) == EXIT_DONE
+    assert "GiB of memory on pretend:0; 2.0 may be taken" in capsys.readouterr().out
+
+    shutil.rmtree(directory / "result")
+    monkeypatch.setattr(torch.pretend, "free", GIB // 4)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # each process has a device of its own
+    assert program.main([str(directory)]) == EXIT_FAILED
+    assert "GiB of memory on pretend:0 and 0.2 are free" in capsys.readouterr().err
