@@ -3,16 +3,18 @@
 On a CPU vLLM packs the weights of its layers into another layout. Reloading packs them again,
 except those of an output layer that shares its weights with the embedding: it stays old, silently.
 Here it is packed again by hand, and every reload is followed by a comparison of log-probabilities.
+
+On a GPU it shares the memory with what is trained, so it sleeps while the policy learns.
 """
 
 import os
-import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 ANSWERS_AT_ONCE = 64  # at most; more wait
 BLOCK = 128  # tokens, by which vLLM's cache grows on a CPU; smaller ones on a GPU fit as well
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - weights handed over here never touch a disk
+FORGET = 2  # vLLM's level of sleep at which weights and cache leave the GPU and are lost
 
 
 class VllmEngine:
@@ -55,6 +57,7 @@ class VllmEngine:
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
         self.llm = _start(model, max_tokens, dtype, min(answers, ANSWERS_AT_ONCE))
         self._guard = Guard(self.tokenizer, max_tokens)
+        self._asleep = False
 
     def generate(
         self, conversations: Sequence[list[Message]], sampling: Sequence[Sampling]
@@ -84,17 +87,26 @@ class VllmEngine:
         Raises:
             WeightsDiffer: the engine did not become the policy.
         """
-        shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
-        with tempfile.TemporaryDirectory(dir=shared, prefix="accord-weights-") as folder:
-            policy.save_weights(Path(folder), self.dtype)
-            self.load(Path(folder))
+        self.load((name, weight.to(self.dtype)) for name, weight in policy.merged_weights())
         self.guard(policy)
 
-    def load(self, weights: Path) -> None:
-        """Take weights from a folder of safetensors, and forget what the old ones computed."""
-        self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(weights)})
+    def load(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Take weights one after another, and forget what the old ones computed."""
+        asleep, self._asleep = self._asleep, False
+        if asleep:
+            torch.cuda.empty_cache()  # what the trainer keeps for its next pass
+            self.llm.wake_up(tags=["weights"])
+        self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
         self.llm.collective_rpc(_pack_tied_output)
+        if asleep:
+            self.llm.wake_up(tags=["kv_cache"])
         self.llm.reset_prefix_cache()
+
+    def rest(self) -> None:
+        """Give a GPU's memory back until the next `sync`; there is nothing to give on a CPU."""
+        if self.llm.model_config.enable_sleep_mode and not self._asleep:
+            self.llm.sleep(level=FORGET)
+            self._asleep = True
 
     def guard(self, policy: Trained) -> float:
         """Compare engine and trainer on fixed texts; returns the mean difference in nats.
@@ -162,8 +174,10 @@ def _start(model: Path, max_tokens: int, dtype: torch.dtype, answers: int) -> An
     warnings.filterwarnings("ignore", category=FutureWarning, module="vllm")
     set_num_threads: Callable[[int], None] = torch.set_num_threads
     from vllm import LLM
+    from vllm.platforms import current_platform
 
     numbers = cached_numbers(AutoConfig.from_pretrained(model))
+    cache = cache_bytes(numbers, max_tokens, answers, dtype.itemsize)
     llm = LLM(
         str(model),
         dtype=str(dtype).removeprefix("torch."),
@@ -171,16 +185,27 @@ def _start(model: Path, max_tokens: int, dtype: torch.dtype, answers: int) -> An
         max_model_len=max_tokens,
         max_num_seqs=answers,
         # Said outright: what vLLM takes by itself is a share of the machine.
-        kv_cache_memory_bytes=cache_bytes(numbers, max_tokens, answers, dtype.itemsize),
+        kv_cache_memory_bytes=cache,
         # A CPU engine dies of a seeded prompt that it reads in parts: docs/decisions/0003.
         enable_chunked_prefill=False,
         max_num_batched_tokens=2 * max_tokens,
         logprobs_mode="processed_logprobs",  # after the temperature: what was sampled from
         disable_log_stats=True,
         use_tqdm_on_load=False,
+        **(_beside_training(cache) if current_platform.is_cuda_alike() else {}),
     )
     torch.set_num_threads = set_num_threads  # vLLM disables it, and the trainer lives here too
     return llm
+
+
+def _beside_training(cache: int) -> dict[str, Any]:
+    """Settings of an engine on a GPU on which a policy is already, and learns between rollouts.
+
+    vLLM does not start where less than its share of the GPU is free, most of it by default. Its
+    cache is said outright, so the share decides about nothing else.
+    """
+    _free, total = torch.cuda.mem_get_info()
+    return {"gpu_memory_utilization": min(cache / total, 1.0), "enable_sleep_mode": True}
 
 
 def _pack_tied_output(worker: Any) -> None:

@@ -98,6 +98,9 @@ class Followers:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
+    def rest(self) -> None:
+        """Servers take none of this machine's memory that a policy could use."""
+
     def sync(self, policy: Trained) -> None:
         """Answer with the policy's present adapter from now on.
 

@@ -3,7 +3,7 @@
 Engines reload weights in several ways that go wrong silently; probabilities of fixed texts tell.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -44,8 +44,8 @@ class WeightsDiffer(RuntimeError):
 class Trained(Protocol):
     """A policy in training, as an engine needs to know it."""
 
-    def save_weights(self, folder: Path, dtype: torch.dtype) -> None:
-        """Write all weights under their Hugging Face names as safetensors."""
+    def merged_weights(self) -> Iterable[tuple[str, Tensor]]:
+        """Every weight under its Hugging Face name, adapters added in."""
         ...
 
     def save_adapter(self, folder: Path) -> None:

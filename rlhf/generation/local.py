@@ -24,6 +24,9 @@ class TransformersGenerator:
     def sync(self, policy: object) -> None:
         """Nothing to copy: the model in training is the model that answers."""
 
+    def rest(self) -> None:
+        """There is nothing to give back either."""
+
     @torch.no_grad()
     def generate(
         self, conversations: Sequence[list[Message]], sampling: Sequence[Sampling]

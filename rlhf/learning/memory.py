@@ -98,12 +98,12 @@ def estimate(
     if config.tuning == "top":
         activations += config.batch_size * longest * policy.hidden * narrow
     logits = 3 * 4 * TOKENS_AT_ONCE * policy.vocabulary
-    # Handing weights to the engine and writing the result come when activations are gone.
-    handed = (3 * narrow if vllm else 4) * policy.all
+    # The result is written when activations are gone, and put together on the CPU.
+    written = 4 * policy.all if device.type == "cpu" else 0
     parts = {
         "program": PROGRAM if device.type == "cpu" else LIBRARIES,
         "policy": _policy(policy, config, narrow, trained),
-        "activations": max(activations + logits, handed, 4 * held_out.all if held_out else 0),
+        "activations": max(activations + logits, written, 4 * held_out.all if held_out else 0),
         "reward model": 4 * reward_model.all,
     }
     if config.critic == "separate":

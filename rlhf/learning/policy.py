@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
@@ -214,11 +213,6 @@ class Policy(nn.Module):
                 yield f"{name}.weight", layer.weight_now()
                 if layer.bias is not None:
                     yield f"{name}.bias", layer.bias
-
-    def save_weights(self, folder: Path, dtype: torch.dtype) -> None:
-        """Write the merged weights alone, for an engine to load."""
-        weights = {name: weight.to(CPU, dtype) for name, weight in self.merged_weights()}
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
     def save_adapter(self, folder: Path) -> None:
         """Write the adapter alone, as PEFT does."""

@@ -202,6 +202,7 @@ def ahead(config: PPOTraining, learner: Learner, world: World, update: int) -> I
     be saved with the learner.
     """
     if not config.one_step_stale or update + 1 == config.updates:
+        world.generator.rest()
         yield
         return
     count, together = config.batch_size, config.answers_per_prompt

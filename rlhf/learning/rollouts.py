@@ -31,6 +31,10 @@ class PolicyGenerator(Generator, Protocol):
         """Answer with the policy's present weights from now on."""
         ...
 
+    def rest(self) -> None:
+        """Make room for the policy to learn: nothing is asked until the next `sync`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Rollout:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rlhf.generation.local import TransformersGenerator
+from rlhf.generation.protocol import Generated
 from rlhf.learning.learner import Learner
 from rlhf.learning.policy import Policy
 from rlhf.learning.ppo import World, train
@@ -153,6 +154,36 @@ def test_answers_sampled_one_step_before_teach_too_and_the_engine_is_seen_to_dif
     metrics = list(stale(config, Learner(config, letter_policy())))
     assert metrics[0]["engine_gap"] < 1e-5 < metrics[2]["engine_gap"]
     assert metrics[-1]["score"] > 0.7
+
+
+class Resting(Copied):
+    """One that shares the policy's device: it can't answer while it makes room."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self.rests = 0
+        self.awake = True
+
+    def generate(self, *asked: object) -> list[Generated]:
+        assert self.awake
+        return super().generate(*asked)
+
+    def sync(self, policy: object) -> None:
+        super().sync(policy)
+        self.awake = True
+
+    def rest(self) -> None:
+        self.awake = False
+        self.rests += 1
+
+
+@pytest.mark.parametrize(("stale", "rests"), [(False, 3), (True, 1)])
+def test_an_engine_rests_while_the_policy_learns_unless_it_samples_ahead(stale, rests):
+    config = changed(updates=3, one_step_stale=stale)
+    learner = Learner(config, letter_policy())
+    engine = Resting(learner.policy)
+    list(train(config, learner, World(letter_tokenizer(), engine, share_of_a, PROMPTS)))
+    assert (engine.rests, engine.awake) == (rests, True)
 
 
 def test_a_restart_finds_the_average_and_the_answers_that_were_sampled_ahead(tmp_path):

@@ -164,11 +164,9 @@ def test_the_saved_model_answers_like_the_policy_and_loads_without_adapters(
     assert torch.allclose(loaded(texts).logprobs, policy(texts).logprobs, atol=1e-4)
 
 
-def test_weights_for_an_engine_carry_the_names_of_the_parent(policy, folder, tmp_path):
-    policy.save_weights(tmp_path, torch.bfloat16)
-    weights = load_file(tmp_path / "model.safetensors")
-    assert weights.keys() == load_file(folder / "model.safetensors").keys()
-    assert {weight.dtype for weight in weights.values()} == {torch.bfloat16}
+def test_weights_for_an_engine_carry_the_names_of_the_parent(policy, folder):
+    names = [name for name, _ in policy.merged_weights()]
+    assert sorted(names) == sorted(load_file(folder / "model.safetensors"))
 
 
 def test_only_adapters_and_value_head_are_trained_with_lora(folder):
