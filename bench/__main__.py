@@ -5,7 +5,7 @@ import sys
 
 # Without an argument these; the others take long, or need a file of one's own.
 ALL = ("labeling", "ppo", "labels", "rollout")
-KNOWN = (*ALL, "dashboards", "prompts", "sft", "reward", "reward_folds", "frontier")
+KNOWN = (*ALL, "alarm", "dashboards", "prompts", "sft", "reward", "reward_folds", "frontier")
 
 
 def main() -> None:
