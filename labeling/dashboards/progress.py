@@ -16,12 +16,12 @@ from labeling.selectors.tallies import (
     Work,
     answers_given,
     answers_open,
+    recent_answers,
     work_by_day,
     work_by_labeler,
 )
 from labeling.statistics.forecast import Forecast, forecast
 
-LOOKED_BACK = 14  # days whose pace is taken to go on
 LONGEST = 3650  # days; an end beyond is none
 
 
@@ -31,20 +31,12 @@ def sections(campaign: Campaign, judges: str) -> list[Section]:
         return []
     given, left = answers_given(campaign), answers_open(campaign)
     today = timezone.localdate()
-    ahead = forecast(recent(days, today), left) if left else None
+    ahead = forecast(recent_answers(days, today), left) if left else None
     return [
         _end(days, given, left, ahead, today),
         _by_day(days, today),
         by_labeler(campaign, judges),
     ]
-
-
-def recent(days: dict[date, Work], today: date) -> list[float]:
-    """Answers on each of the last whole days, none left out; from the first day of work on."""
-    first = max(min(days), today - timedelta(days=LOOKED_BACK))
-    span = (today - first).days
-    known = (days.get(first + timedelta(days=n)) for n in range(span))
-    return [float(work.answers) if work else 0.0 for work in known]
 
 
 def _end(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db.models import Count, F, Sum, Value
@@ -17,6 +17,7 @@ COUNTS = {
     Judgment.JudgeKind.SIMULATION: "simulations",
     Judgment.JudgeKind.AI: "ais",
 }
+LOOKED_BACK = 14  # days whose pace is taken to go on
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ def work_by_labeler(campaign: Campaign, judges: str) -> dict[int, Work]:
     return {
         row["labeler"]: _work(row) for row in sorted(found, key=lambda row: -row["all_answers"])
     }
+
+
+def recent_answers(days: dict[date, Work], today: date) -> list[float]:
+    """Answers on each of the last whole days, none left out; from the first day of work on."""
+    first = max(min(days), today - timedelta(days=LOOKED_BACK))
+    span = (today - first).days
+    known = (days.get(first + timedelta(days=n)) for n in range(span))
+    return [float(work.answers) if work else 0.0 for work in known]
 
 
 def _summed(campaign: Campaign, judges: str, by: str) -> list[dict]:

@@ -6,11 +6,10 @@ from statistics import mean
 
 from django.utils import timezone
 
-from labeling.dashboards.progress import recent
 from labeling.models import Campaign, Judgment, Policy, Report
 from labeling.selectors.meetings import meeting_figures
 from labeling.selectors.reports import latest_report
-from labeling.selectors.tallies import work_by_day
+from labeling.selectors.tallies import recent_answers, work_by_day
 from labeling.statistics.planning import Curve, width_after
 from rewardmodel.models import RewardModel
 
@@ -59,7 +58,7 @@ def measured_likeness(campaign: Campaign) -> float | None:
 def measured_pace(campaign: Campaign, now: datetime) -> float | None:
     """Judgments a day over the last days; None before there was a whole day of work."""
     days = work_by_day(campaign, PEOPLE)
-    answers = recent(days, timezone.localdate(now)) if days else []
+    answers = recent_answers(days, timezone.localdate(now)) if days else []
     return mean(answers) if answers and sum(answers) else None
 
 

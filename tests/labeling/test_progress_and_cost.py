@@ -7,9 +7,15 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.dashboards.progress import in_words, recent
+from labeling.dashboards.progress import in_words
 from labeling.models import Campaign
-from labeling.selectors.tallies import Work, answers_given, answers_open, work_by_labeler
+from labeling.selectors.tallies import (
+    Work,
+    answers_given,
+    answers_open,
+    recent_answers,
+    work_by_labeler,
+)
 from labeling.statistics.forecast import Forecast
 from tests.cast import judge
 
@@ -77,7 +83,7 @@ def test_the_pace_is_of_whole_days_with_those_of_rest():
     today = date(2026, 3, 10)
     work = Work(7, 1.0, Decimal(0))
     days = {date(2026, 3, 6): work, date(2026, 3, 8): work, today: work}
-    assert recent(days, today) == [7, 0, 7, 0]
+    assert recent_answers(days, today) == [7, 0, 7, 0]
 
 
 def test_an_end_beyond_sight_is_said_to_be_so():
