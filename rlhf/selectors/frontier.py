@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
-from django.utils.translation import gettext as _
-
-from labeling.charts.lines import Chart, Series, figure, line_chart
 from rlhf.models import PolicyRun
 
 FEWEST = 6  # updates that a curve with three coefficients is fitted to
-FURTHEST = 3.0  # times the distance seen so far at which a peak is still worth naming
 
 
 @dataclass(frozen=True)
@@ -48,36 +44,7 @@ def fitted(points: list[tuple[float, float]]) -> Frontier | None:
     return Frontier(float(start), float(rise), float(fall))
 
 
-def frontier(run: PolicyRun) -> tuple[Chart, str] | None:
-    """The chart of a run and what it says in a sentence; None before there is anything to see."""
+def distances_and_scores(run: PolicyRun) -> list[tuple[float, float]]:
+    """(root of KL, score) of each update that has both, nearest first."""
     rows = run.metrics.values_list("values__kl", "values__score")
-    points = sorted((sqrt(kl), score) for kl, score in rows if kl and score is not None and kl > 0)
-    curve = fitted(points)
-    if curve is None:
-        return None
-    chart = line_chart(
-        key="frontier",
-        title=_("Reward against the root of KL"),
-        unit=_("score an answer"),
-        series=[
-            Series(_("measured"), points, dots=True),
-            Series(_("fitted"), [(distance, curve.at(distance)) for distance, _score in points]),
-        ],
-        x_name=_("Root of KL"),
-        whole_x=False,
-    )
-    assert chart is not None
-    return chart, in_words(curve, points[-1][0])
-
-
-def in_words(curve: Frontier, furthest: float) -> str:
-    """Where the fitted reward is highest, as far as the run's distances can tell."""
-    peak = curve.peak
-    if peak is None or peak > FURTHEST * furthest:
-        return _("The fitted reward still rises with distance; no peak is in sight.")
-    values = {"kl": figure(peak**2), "reward": figure(curve.at(peak))}
-    if peak > furthest:
-        return (
-            _("Beyond the run: a peak is guessed at a KL of %(kl)s nats with %(reward)s.") % values
-        )
-    return _("The fitted reward peaks at a KL of %(kl)s nats with %(reward)s.") % values
+    return sorted((sqrt(kl), score) for kl, score in rows if kl and score is not None and kl > 0)

@@ -7,28 +7,19 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import errors
 from labeling.access import require_engineer
-from labeling.charts.lines import Chart, Series, line_chart
 from labeling.requests import SignedIn
 from rewardmodel.models import RewardModel
 from rewardmodel.views.runs import live_run, stop
-from rewardmodel.watching import Curve, curves, log_tail
+from rewardmodel.watching import curves, log_tail
+from rlhf.charts.best_of import CURVES, frontier
 from rlhf.forms import BestOfForm
 from rlhf.models import BestOfRun
 from rlhf.selectors.best_of import choices
 from rlhf.services.best_of import freeze_best, start_best_of
-
-CURVES = [
-    Curve(
-        gettext_lazy("Score"),
-        gettext_lazy("of the last prompts"),
-        {"mean": gettext_lazy("mean"), "best": gettext_lazy("best")},
-    ),
-]
 
 
 @login_required
@@ -117,17 +108,3 @@ def watched(pk: int) -> dict[str, Any]:
         "frontier": frontier(found.figures),
         "choices": choices(found),
     }
-
-
-def frontier(figures: dict[str, Any]) -> Chart | None:
-    """The expected score of the best of 1, 2, 4 ... answers over the divergence that it costs."""
-    points = [(each["kl"], each["score"]) for each in figures.get("curve", [])]
-    if not points:
-        return None
-    return line_chart(
-        key="frontier",
-        title=_("Score of the best of n over the divergence from the policy"),
-        unit=_("score"),
-        series=[Series(_("best of n"), points)],
-        x_name=_("KL, nats, at most"),
-    )

@@ -8,87 +8,20 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors
 from labeling.access import require_engineer
-from labeling.charts.lines import Chart, Series, line_chart
 from labeling.models import Prompt
 from labeling.requests import SignedIn, told
 from rewardmodel.views.runs import live_run, stop
-from rewardmodel.watching import Curve, curves, log_tail, samples
+from rewardmodel.watching import curves, log_tail, samples
+from rlhf.charts.policy_runs import CURVES, compared, frontier
 from rlhf.forms import GENERATORS, PriceForm
 from rlhf.models import PolicyRun, Steering
-from rlhf.selectors.frontier import frontier
 from rlhf.selectors.win_rates import win_rates
 from rlhf.services import steering
 
-NATS = gettext_lazy("nats")
-SECONDS = gettext_lazy("seconds an update")
-CURVES = [
-    Curve(
-        gettext_lazy("Reward"),
-        gettext_lazy("score an answer"),
-        {
-            "score": gettext_lazy("reward model"),
-            "reward": gettext_lazy("after the KL penalty"),
-            "validation_score": gettext_lazy("on prompts kept from training"),
-        },
-    ),
-    Curve(
-        gettext_lazy("Distance from the parent"),
-        gettext_lazy("nats an answer"),
-        {"kl": gettext_lazy("KL")},
-    ),
-    Curve(
-        gettext_lazy("KL coefficient"),
-        gettext_lazy("score a nat"),
-        {"kl_coef": gettext_lazy("KL coefficient")},
-    ),
-    Curve(gettext_lazy("Entropy"), NATS, {"entropy": gettext_lazy("entropy")}),
-    Curve(gettext_lazy("Length"), gettext_lazy("tokens"), {"length": gettext_lazy("length")}),
-    Curve(
-        gettext_lazy("How answers end and repeat"),
-        gettext_lazy("share"),
-        {
-            "eos_rate": gettext_lazy("ended by themselves"),
-            "repetition": gettext_lazy("word triples that repeat"),
-        },
-    ),
-    Curve(
-        gettext_lazy("Clipped"),
-        gettext_lazy("share of tokens"),
-        {"clip_fraction": gettext_lazy("clipped")},
-    ),
-    Curve(gettext_lazy("Value loss"), "", {"value_loss": gettext_lazy("value loss")}),
-    Curve(
-        gettext_lazy("What the critic foresees"),
-        gettext_lazy("share of the variance"),
-        {"explained_variance": gettext_lazy("explained variance")},
-    ),
-    Curve(
-        gettext_lazy("Time by phase"),
-        SECONDS,
-        {
-            "seconds_rollout": gettext_lazy("sampling"),
-            "seconds_score": gettext_lazy("scoring"),
-            "seconds_freeze": gettext_lazy("old probabilities"),
-            "seconds_train": gettext_lazy("training"),
-            "seconds_sync": gettext_lazy("weights to the engine"),
-        },
-    ),
-    Curve(
-        gettext_lazy("Sampling speed"),
-        gettext_lazy("tokens a second"),
-        {"tokens_per_second": gettext_lazy("speed")},
-    ),
-    Curve(
-        gettext_lazy("Engine against trainer"),
-        gettext_lazy("nats a token"),
-        {"engine_gap": gettext_lazy("difference")},
-    ),
-]
 MOST_COMPARED = 6  # lines that can be told apart
 
 
@@ -180,36 +113,6 @@ def compare(request: SignedIn) -> HttpResponse:
         "settings": settings_that_differ(runs),
     }
     return render(request, "rlhf/compare_runs.html", context)
-
-
-def compared(runs: list[PolicyRun]) -> list[Chart]:
-    """A chart for every metric of the run's page, with a line for each run."""
-    measured = {one: list(one.metrics.values_list("step", "values")) for one in runs}
-    metrics = [
-        (
-            name,
-            f"{curve.title}: {words}" if len(curve.metrics) > 1 else str(curve.title),
-            str(curve.unit),
-        )
-        for curve in CURVES
-        for name, words in curve.metrics.items()
-    ]
-    charts = (
-        line_chart(
-            key=f"compared-{name}",
-            title=title,
-            unit=unit,
-            series=[
-                Series(
-                    _("PPO run %(number)s") % {"number": one.pk},
-                    [(step, values[name]) for step, values in rows if values.get(name) is not None],
-                )
-                for one, rows in measured.items()
-            ],
-        )
-        for name, title, unit in metrics
-    )
-    return [chart for chart in charts if chart is not None]
 
 
 def settings_that_differ(runs: list[PolicyRun]) -> list[tuple[str, list[Any]]]:

@@ -7,7 +7,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import errors
@@ -15,26 +14,12 @@ from labeling.access import require_engineer
 from labeling.models import Demonstration, DemonstrationSnapshot
 from labeling.requests import SignedIn, told
 from rewardmodel.views.runs import live_run, stop
-from rewardmodel.watching import Curve, curves, log_tail, samples
+from rewardmodel.watching import curves, log_tail, samples
+from rlhf.charts.sft_runs import CURVES
 from rlhf.forms import TeachForm
 from rlhf.models import SFTRun
 from rlhf.selectors.rounds import compared
 from rlhf.services.sft_runs import start_sft_duel, start_sft_run
-
-CURVES = [
-    Curve(
-        gettext_lazy("Loss"),
-        gettext_lazy("nats an answer token"),
-        {"loss": gettext_lazy("learned"), "test_loss": gettext_lazy("held out")},
-    ),
-    Curve(gettext_lazy("Learning rate"), "", {"learning_rate": gettext_lazy("learning rate")}),
-    Curve(gettext_lazy("Length of the gradient"), "", {"grad_norm": gettext_lazy("gradient")}),
-    Curve(
-        gettext_lazy("Speed"),
-        gettext_lazy("tokens a second"),
-        {"tokens_per_second": gettext_lazy("speed")},
-    ),
-]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from math import exp, log, sqrt
 
 import pytest
 
-from rlhf.selectors.frontier import Frontier, fitted, in_words
+from rlhf.charts.policy_runs import in_words
+from rlhf.selectors.frontier import Frontier, fitted
 
 DISTANCES = [0.2 * n for n in range(1, 16)]
 
