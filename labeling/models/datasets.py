@@ -1,34 +1,25 @@
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models.background import BackgroundWork
 from labeling.models.campaigns import Campaign
+from labeling.models.files import FrozenData
 from labeling.models.judgments import Judgment
 
 
-class Snapshot(models.Model):
+class Snapshot(FrozenData):
     """Judgments frozen for training: a file whose hash is its name, and how it was made."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="snapshots")
-    digest = models.CharField(max_length=64)  # of the file's bytes
-    artifact_url = models.CharField(max_length=500)
-    recipe = models.JSONField()  # filters, aggregation and split that give these rows again
     train_pairs = models.PositiveIntegerField()
     test_pairs = models.PositiveIntegerField()
     judgments = models.ManyToManyField(
         Judgment, through="SnapshotJudgment", related_name="snapshots"
     )
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    class Meta:
-        ordering = ["-id"]
+    class Meta(FrozenData.Meta):
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign", "digest"], name="snapshot_content_once_per_campaign"

@@ -4,6 +4,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling.models.campaigns import Campaign
+from labeling.models.files import FrozenData, ImportedFile
 from labeling.models.judgments import Judgment
 from labeling.models.policies import Policy
 from labeling.models.prompts import Prompt, Response
@@ -68,18 +69,12 @@ class DemonstrationSlot(Slot):
         return [response for response in (self.first, self.second) if response is not None]
 
 
-class DemonstrationImport(models.Model):
+class DemonstrationImport(ImportedFile):
     """A file of demonstrations that were written elsewhere, taken in once."""
 
     campaign = models.ForeignKey(
         Campaign, on_delete=models.PROTECT, related_name="demonstration_imports"
     )
-    name = models.CharField(max_length=200)
-    digest = models.CharField(max_length=64)  # of the file's bytes
-    imported_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
@@ -88,9 +83,6 @@ class DemonstrationImport(models.Model):
                 name="demonstrations_file_imported_once_per_campaign",
             ),
         ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Demonstration(models.Model):
@@ -204,27 +196,19 @@ class DemonstrationSkip(SkipEvent):
         return f"{self.reason} skip of prompt {self.prompt_id}"
 
 
-class DemonstrationSnapshot(models.Model):
+class DemonstrationSnapshot(FrozenData):
     """Demonstrations frozen for training: a file whose hash is its name, and how it was made."""
 
     campaign = models.ForeignKey(
         Campaign, on_delete=models.PROTECT, related_name="demonstration_snapshots"
     )
-    digest = models.CharField(max_length=64)  # of the file's bytes
-    artifact_url = models.CharField(max_length=500)
-    recipe = models.JSONField()  # filters and split that give these rows again
     train_count = models.PositiveIntegerField()
     test_count = models.PositiveIntegerField()
     demonstrations = models.ManyToManyField(
         Demonstration, through="SnapshotDemonstration", related_name="snapshots"
     )
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    class Meta:
-        ordering = ["-id"]
+    class Meta(FrozenData.Meta):
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign", "digest"],

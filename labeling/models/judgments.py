@@ -7,20 +7,15 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.models.campaigns import Campaign
 from labeling.models.comparisons import Assignment, Comparison
+from labeling.models.files import ImportedFile
 from labeling.models.guidelines import GuidelinesVersion
 from labeling.models.policies import Policy
 
 
-class PreferenceImport(models.Model):
+class PreferenceImport(ImportedFile):
     """A file of preferences that other people collected, taken in once."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="imports")
-    name = models.CharField(max_length=200)
-    digest = models.CharField(max_length=64)  # of the file's bytes
-    imported_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
@@ -28,9 +23,6 @@ class PreferenceImport(models.Model):
                 fields=["campaign", "digest"], name="file_imported_once_per_campaign"
             ),
         ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Judgment(models.Model):

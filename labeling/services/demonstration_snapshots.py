@@ -18,8 +18,8 @@ from labeling.models import (
 from labeling.selectors.demonstrations import current_demonstrations
 from labeling.services import audit
 from labeling.services.exports import anonymous_name
+from labeling.services.freezing import Frozen, freeze
 from labeling.services.prompts import Message
-from labeling.services.snapshots import Frozen, freeze
 from labeling.splits import SPLIT, split_of
 
 PERSON = Judgment.JudgeKind.PERSON

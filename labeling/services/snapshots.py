@@ -1,11 +1,7 @@
-import hashlib
-import json
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +10,7 @@ from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from numpy.typing import NDArray
 
-from labeling import artifacts, errors
+from labeling import errors
 from labeling.models import (
     Act,
     Assignment,
@@ -33,6 +29,7 @@ from labeling.selectors.judgments import (
 from labeling.selectors.votes import votes_of
 from labeling.services import audit
 from labeling.services.events import announce
+from labeling.services.freezing import Frozen, freeze
 from labeling.splits import SPLIT, split_of
 from labeling.statistics.aggregation import Method, aggregate
 
@@ -98,35 +95,6 @@ def _consensus(campaign: Campaign, kinds: Sequence[str], method: Method) -> Cons
     if votes is None:
         raise errors.NothingJudged
     return Consensus(method, votes.pairs, aggregate(votes, method))
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """Rows in a file that never changes: where, how many of each split, and made from what."""
-
-    digest: str  # of the file's bytes
-    url: str
-    counts: dict[str, int]
-    used: list[int]
-
-
-def freeze(rows: Iterable[tuple[dict[str, Any], list[int]]], folder: str) -> Frozen:
-    """Write rows, each with the numbers of what it was made from, into an artifact of a folder."""
-    counts = {"train": 0, "test": 0}
-    used: list[int] = []
-    digest = hashlib.sha256()
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "rows.jsonl"
-        with path.open("w", encoding="utf-8") as file:
-            for row, made_from in rows:
-                line = json.dumps(row, ensure_ascii=False) + "\n"
-                file.write(line)
-                digest.update(line.encode())
-                counts[row["split"]] += 1
-                used.extend(made_from)
-        name = digest.hexdigest()
-        url = artifacts.publish(path, f"{folder}/{name}.jsonl")
-    return Frozen(name, url, counts, used)
 
 
 @transaction.atomic

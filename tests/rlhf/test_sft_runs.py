@@ -18,7 +18,7 @@ from labeling.services.comparisons import create_comparisons
 from labeling.services.demonstration_imports import import_demonstrations
 from labeling.services.demonstration_snapshots import take_demonstration_snapshot
 from labeling.services.demonstrations import claim_prompt, want_demonstrations
-from labeling.services.snapshots import freeze
+from labeling.services.freezing import freeze
 from labeling.splits import split_of
 from rewardmodel.models import RewardModel
 from rewardmodel.services import reward_models
