@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, Policy, Snapshot
 from rewardmodel.runs import RunMetric, TrainingRun
@@ -9,6 +10,7 @@ from rewardmodel.runs import RunMetric, TrainingRun
 class RewardModel(TrainingRun):
     """A judge trained on one snapshot: reads a conversation and a response, gives a number."""
 
+    titled = _("Reward model %(number)s")
     program = "rewardmodel.learning"
     task_name = "rewardmodel.tasks.train_reward_model"
 

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from celery import current_app
 from django.conf import settings
@@ -11,6 +11,9 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 # A follower reports every second; after this much silence another worker may take the run over.
 SILENCE = timedelta(seconds=60)
@@ -71,6 +74,7 @@ class TrainingRun(models.Model):
             ),
         ]
 
+    titled: "StrOrPromise"  # its name on pages, with %(number)s
     metrics: Any  # manager of the kind's own RunMetric rows
     program: str  # the Python module started as `python -m <program> <directory>`
     task_name: str  # the Celery task that trains a run of this kind, given its primary key
@@ -82,6 +86,10 @@ class TrainingRun(models.Model):
         the beat enqueues it later, hence no error here.
         """
         transaction.on_commit(lambda: current_app.send_task(self.task_name, [self.pk]), robust=True)
+
+    @property
+    def title(self) -> str:
+        return str(self.titled % {"number": self.pk})
 
     @property
     def is_active(self) -> bool:

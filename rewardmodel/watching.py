@@ -26,6 +26,16 @@ class Curve:
     metrics: "dict[str, StrOrPromise]"
 
 
+def watched(run: TrainingRun, plan: Iterable[Curve]) -> dict[str, Any]:
+    """What run.html shows of a run of any kind."""
+    return {
+        "run": run,
+        "charts": curves(run, plan),
+        "log": log_tail(run),
+        "settings": list(run.config.items()),
+    }
+
+
 def curves(run: TrainingRun, plan: Iterable[Curve]) -> list[Chart]:
     """The charts for which the run has measured something."""
     rows = list(run.metrics.values_list("step", "values"))

@@ -27,7 +27,7 @@ from rewardmodel.selectors.predictions import (
 from rewardmodel.services.reward_models import appoint as make_current
 from rewardmodel.services.reward_models import start_reward_model, train_held_out
 from rewardmodel.views.runs import live_run, stop
-from rewardmodel.watching import Curve, curves, log_tail
+from rewardmodel.watching import Curve, watched
 
 SHOWN = 50
 CURVES = [
@@ -65,14 +65,14 @@ def index(request: SignedIn) -> HttpResponse:
 @require_safe
 def detail(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return render(request, "rewardmodel/run.html", watched(pk))
+    return render(request, "rewardmodel/run.html", _page(pk))
 
 
 @login_required
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return live_run(request, "rewardmodel/run.html", watched(pk))
+    return live_run(request, "rewardmodel/run.html", _page(pk))
 
 
 @login_required
@@ -209,16 +209,11 @@ def in_words(answer: Judgment) -> str:
     }
 
 
-def watched(pk: int) -> dict[str, Any]:
+def _page(pk: int) -> dict[str, Any]:
     run = get_object_or_404(
         RewardModel.objects.select_related("snapshot__campaign", "base", "created_by"), pk=pk
     )
-    context = {
-        "run": run,
-        "settings": _settings(run.config),
-        "charts": curves(run, CURVES),
-        "log": log_tail(run),
-    }
+    context = {**watched(run, CURVES), "settings": _settings(run.config)}
     if run.status == RewardModel.Status.SUCCEEDED:
         context |= {
             "current": current_reward_model(run.campaign),

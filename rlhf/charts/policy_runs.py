@@ -95,7 +95,7 @@ def compared(runs: list[PolicyRun]) -> list[Chart]:
             unit=unit,
             series=[
                 Series(
-                    _("PPO run %(number)s") % {"number": one.pk},
+                    one.title,
                     [(step, values[name]) for step, values in rows if values.get(name) is not None],
                 )
                 for one, rows in measured.items()

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from rewardmodel.models import RewardModel
@@ -71,9 +70,7 @@ class PPOForm(forms.Form):
         field = self.fields["held_out_model"]
         if followed is not None:
             field.queryset = others_ready(followed)  # type: ignore[attr-defined]
-        field.label_from_instance = lambda run: (  # type: ignore[attr-defined]
-            gettext("Reward model %(number)s") % {"number": run.pk}
-        )
+        field.label_from_instance = lambda run: run.title  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Refuse here what the program would refuse once a worker is free."""

@@ -1,5 +1,6 @@
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, DemonstrationSnapshot, Policy
 from rewardmodel.models import RewardModel
@@ -9,6 +10,7 @@ from rewardmodel.runs import RunMetric, TrainingRun
 class BestOfRun(TrainingRun):
     """Several answers of a policy to each prompt of a campaign, and the one a judge likes best."""
 
+    titled = _("Best-of-n run %(number)s")
     program = "rlhf.generation.best_of"
     task_name = "rlhf.tasks.choose_best"
 

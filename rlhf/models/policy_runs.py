@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, Policy
 from rewardmodel.models import RewardModel
@@ -10,6 +11,7 @@ from rewardmodel.runs import RunMetric, TrainingRun
 class PolicyRun(TrainingRun):
     """How a policy was made: PPO from a parent, guided by a reward model."""
 
+    titled = _("PPO run %(number)s")
     program = "rlhf.learning"
     task_name = "rlhf.tasks.train_policy"
 

@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, DemonstrationSnapshot, Policy
 from rewardmodel.runs import RunMetric, TrainingRun
@@ -7,6 +8,7 @@ from rewardmodel.runs import RunMetric, TrainingRun
 class SFTRun(TrainingRun):
     """How a policy was made: a parent that learned to answer as demonstrations do."""
 
+    titled = _("SFT run %(number)s")
     program = "rlhf.learning.sft"
     task_name = "rlhf.tasks.fine_tune"
 

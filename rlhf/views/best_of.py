@@ -14,7 +14,7 @@ from labeling.access import require_engineer
 from labeling.requests import SignedIn
 from rewardmodel.models import RewardModel
 from rewardmodel.views.runs import live_run, stop
-from rewardmodel.watching import curves, log_tail
+from rewardmodel.watching import watched
 from rlhf.charts.best_of import CURVES, frontier
 from rlhf.forms import BestOfForm
 from rlhf.models import BestOfRun
@@ -58,14 +58,14 @@ def ask(request: SignedIn, pk: int) -> HttpResponse:
 @require_safe
 def run(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return render(request, "rlhf/best_of_run.html", watched(pk))
+    return render(request, "rlhf/best_of_run.html", _page(pk))
 
 
 @login_required
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return live_run(request, "rlhf/best_of_run.html", watched(pk))
+    return live_run(request, "rlhf/best_of_run.html", _page(pk))
 
 
 @login_required
@@ -94,7 +94,7 @@ def freeze(request: SignedIn, pk: int) -> HttpResponse:
     return redirect("rlhf:teach", snapshot.pk)
 
 
-def watched(pk: int) -> dict[str, Any]:
+def _page(pk: int) -> dict[str, Any]:
     found = get_object_or_404(
         BestOfRun.objects.select_related(
             "reward_model__snapshot__campaign", "policy", "snapshot", "created_by"
@@ -102,9 +102,7 @@ def watched(pk: int) -> dict[str, Any]:
         pk=pk,
     )
     return {
-        "run": found,
-        "charts": curves(found, CURVES),
-        "log": log_tail(found),
+        **watched(found, CURVES),
         "frontier": frontier(found.figures),
         "choices": choices(found),
     }

@@ -15,7 +15,7 @@ from labeling.access import require_engineer
 from labeling.models import Prompt
 from labeling.requests import SignedIn, told
 from rewardmodel.views.runs import live_run, stop
-from rewardmodel.watching import curves, log_tail, samples
+from rewardmodel.watching import samples, watched
 from rlhf.charts.policy_runs import CURVES, compared, frontier
 from rlhf.forms import GENERATORS, PriceForm
 from rlhf.models import PolicyRun, Steering
@@ -47,7 +47,7 @@ class Steered:
 @require_safe
 def run(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    context = watched(pk)
+    context = _page(pk)
     return render(request, "rlhf/run.html", {**context, "form": price_form(context["run"])})
 
 
@@ -55,7 +55,7 @@ def run(request: SignedIn, pk: int) -> HttpResponse:
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return live_run(request, "rlhf/run.html", watched(pk))
+    return live_run(request, "rlhf/run.html", _page(pk))
 
 
 @login_required
@@ -71,7 +71,7 @@ def cancel(request: SignedIn, pk: int) -> HttpResponse:
 def price(request: SignedIn, pk: int) -> HttpResponse:
     """Change the KL coefficient of a run that goes."""
     require_engineer(request.user)
-    context = watched(pk)
+    context = _page(pk)
     form = PriceForm(request.POST)
     if form.is_valid():
         kl_coef = form.cleaned_data["kl_coef"]
@@ -128,7 +128,7 @@ def price_form(run: PolicyRun) -> PriceForm:
     return PriceForm(initial={"kl_coef": newest.values.get("kl_coef")} if newest else None)
 
 
-def watched(pk: int) -> dict[str, Any]:
+def _page(pk: int) -> dict[str, Any]:
     found = get_object_or_404(
         PolicyRun.objects.select_related(
             "campaign", "parent", "policy", "reward_model", "held_out_model", "created_by"
@@ -138,9 +138,7 @@ def watched(pk: int) -> dict[str, Any]:
     changes = steered(found)
     generator = found.config.get("generator", "vllm")
     return {
-        "run": found,
-        "charts": curves(found, CURVES),
-        "log": log_tail(found),
+        **watched(found, CURVES),
         "samples": samples_of(found),
         "frontier": frontier(found),
         "wins": win_rates(found.figures),

@@ -14,7 +14,7 @@ from labeling.access import require_engineer
 from labeling.models import Demonstration, DemonstrationSnapshot
 from labeling.requests import SignedIn, told
 from rewardmodel.views.runs import live_run, stop
-from rewardmodel.watching import curves, log_tail, samples
+from rewardmodel.watching import samples, watched
 from rlhf.charts.sft_runs import CURVES
 from rlhf.forms import TeachForm
 from rlhf.models import SFTRun
@@ -59,14 +59,14 @@ def teach(request: SignedIn, pk: int) -> HttpResponse:
 @require_safe
 def run(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return render(request, "rlhf/sft_run.html", watched(pk))
+    return render(request, "rlhf/sft_run.html", _page(pk))
 
 
 @login_required
 @require_safe
 def live(request: SignedIn, pk: int) -> HttpResponse:
     require_engineer(request.user)
-    return live_run(request, "rlhf/sft_run.html", watched(pk))
+    return live_run(request, "rlhf/sft_run.html", _page(pk))
 
 
 @login_required
@@ -89,7 +89,7 @@ def compare(request: SignedIn, pk: int) -> HttpResponse:
     return redirect("rlhf:sft_run", pk)
 
 
-def watched(pk: int) -> dict[str, Any]:
+def _page(pk: int) -> dict[str, Any]:
     found = get_object_or_404(
         SFTRun.objects.select_related(
             "snapshot__campaign", "parent", "policy", "duel", "created_by"
@@ -97,9 +97,7 @@ def watched(pk: int) -> dict[str, Any]:
         pk=pk,
     )
     return {
-        "run": found,
-        "charts": curves(found, CURVES),
-        "log": log_tail(found),
+        **watched(found, CURVES),
         "samples": before_and_after(found),
         "duel": compared(found.duel, found.policy) if found.duel and found.policy else None,
     }
