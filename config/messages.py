@@ -22,6 +22,8 @@ from babel.messages.pofile import read_po, write_po
 from django.template import Template, engines
 from django.template.base import FilterExpression, Node, NodeList, Variable
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
+from django.utils.functional import Promise
+from django.utils.translation import override
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "locale"
@@ -117,6 +119,9 @@ def in_template(path: Path) -> Iterator[Found]:
             for value in values(node):
                 if isinstance(value, Variable) and value.translate:  # _("...") within a tag
                     yield Found(file, line, doubled(str(value.literal)))
+                elif isinstance(value, Promise):  # _("...") given to a filter
+                    with override(None):
+                        yield Found(file, line, str(value))
 
 
 def literal(expression: FilterExpression | None) -> str | None:

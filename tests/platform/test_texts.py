@@ -31,6 +31,13 @@ def test_no_text_is_missing_unsure_or_left_over_in_any_language(wanted, language
     assert not faults(language, wanted), "run `make messages`, and translate what it names"
 
 
+def test_a_text_that_a_filter_is_given_is_found(wanted):
+    assert '{{ invitation.email|default:_("whoever has the link") }}' in (
+        ROOT / "templates/labeling/people.html"
+    ).read_text("utf-8")
+    assert "whoever has the link" in wanted
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_page_says_nothing_that_can_not_be_translated(path):
     bare = "\0".join(node.s for node in nodes(parsed(path).nodelist) if isinstance(node, TextNode))
