@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django_htmx.middleware import HtmxDetails
@@ -30,6 +31,17 @@ def told(request: HttpRequest, done: str = "") -> Iterator[None]:
     else:
         if done:
             messages.success(request, done)
+
+
+@contextmanager
+def refusals_in(
+    form: Form, of: type[errors.Refused] = errors.Refused, field: str | None = None
+) -> Iterator[None]:
+    """A refusal of this kind makes the form, or one field of it, invalid and stands beside it."""
+    try:
+        yield
+    except of as refusal:
+        form.add_error(field, str(refusal))
 
 
 def live_part(

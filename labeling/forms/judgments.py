@@ -88,6 +88,14 @@ class AnswerForm(forms.Form):
         """The answer, whatever way round its responses were shown."""
         raise NotImplementedError
 
+    def to_record(self, assignment: Assignment) -> dict[str, Any]:
+        """What the services that store an answer want to know of it."""
+        sent = ("client_key", "seconds", "guidelines")
+        return {
+            "answer": self.judgment(assignment),
+            **{name: self.cleaned_data[name] for name in sent},
+        }
+
     def clean_rationale(self) -> str:
         return self.cleaned_data["rationale"].replace("\r\n", "\n")
 

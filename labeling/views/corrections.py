@@ -15,7 +15,7 @@ from labeling import errors
 from labeling.access import campaign_for, judgment_for
 from labeling.forms import AnswerForm, RetractForm, answer_form, filled_form
 from labeling.models import Assignment, Judgment
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, refusals_in
 from labeling.selectors.judgments import standing_answers_of
 from labeling.services.corrections import change_answer, check_changeable, retract_answer
 from labeling.views.work import show
@@ -53,18 +53,14 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
     assert judgment.assignment is not None  # judgment_for gives no others
     form = answer_form(judgment.assignment, request.POST)
     try:
-        if form.is_valid():
-            change_answer(
-                judgment=judgment,
-                labeler=request.user,
-                answer=form.judgment(judgment.assignment),
-                client_key=form.cleaned_data["client_key"],
-                seconds=form.cleaned_data["seconds"],
-                guidelines=form.cleaned_data["guidelines"],
-                now=timezone.now(),
-            )
-    except errors.AnswerNotOffered as refusal:
-        form.add_error(None, str(refusal))
+        with refusals_in(form, of=errors.AnswerNotOffered):
+            if form.is_valid():
+                change_answer(
+                    judgment=judgment,
+                    labeler=request.user,
+                    now=timezone.now(),
+                    **form.to_record(judgment.assignment),
+                )
     except errors.Refused as refusal:
         return show(request, campaign, None, form=form, refusal=refusal, status=409)
     if not form.is_valid():

@@ -14,7 +14,7 @@ from labeling import errors, sittings
 from labeling.access import campaign_for, demonstration_for, prompt_slot_for
 from labeling.forms import DemonstrationForm, PreviewForm, SkipPromptForm
 from labeling.models import Campaign, Demonstration, DemonstrationSlot, Response, User
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, refusals_in
 from labeling.selectors.care import content_kept_from
 from labeling.selectors.demonstrations import own_demonstrations, written_by
 from labeling.services.demonstrations import (
@@ -73,12 +73,11 @@ def record(request: SignedIn, pk: int) -> HttpResponse:
         return show(request, campaign, slot)
     form = DemonstrationForm(request.POST)
     try:
-        if form.is_valid():
-            record_demonstration(
-                slot=slot, labeler=request.user, now=timezone.now(), **form.cleaned_data
-            )
-    except errors.DemonstrationRefused as refusal:
-        form.add_error("text", str(refusal))
+        with refusals_in(form, of=errors.DemonstrationRefused, field="text"):
+            if form.is_valid():
+                record_demonstration(
+                    slot=slot, labeler=request.user, now=timezone.now(), **form.cleaned_data
+                )
     except errors.Refused as refusal:
         return refused(request, slot, form, refusal)
     return stored(request, campaign) if form.is_valid() else refused(request, slot, form)
@@ -154,15 +153,14 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
         return show(request, slot.campaign, slot, form=form, changing=demonstration)
     form = DemonstrationForm(request.POST)
     try:
-        if form.is_valid():
-            change_demonstration(
-                demonstration=demonstration,
-                labeler=request.user,
-                now=timezone.now(),
-                **form.cleaned_data,
-            )
-    except errors.DemonstrationRefused as refusal:
-        form.add_error("text", str(refusal))
+        with refusals_in(form, of=errors.DemonstrationRefused, field="text"):
+            if form.is_valid():
+                change_demonstration(
+                    demonstration=demonstration,
+                    labeler=request.user,
+                    now=timezone.now(),
+                    **form.cleaned_data,
+                )
     except errors.Refused as refusal:
         return refused(request, slot, form, refusal, changing=demonstration)
     if not form.is_valid():

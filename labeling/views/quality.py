@@ -15,7 +15,7 @@ from labeling import errors
 from labeling.access import campaign_for
 from labeling.forms import GoldFileForm, GoldForm, HoldForm
 from labeling.models import Campaign, GoldQuestion, Hold, Membership, User
-from labeling.requests import SignedIn, told
+from labeling.requests import SignedIn, refusals_in, told
 from labeling.selectors.quality import labelers_quality, question_shares
 from labeling.services.gold import add_gold, import_gold, retire_gold
 from labeling.services.holds import let_in, lift_hold, place_hold
@@ -38,16 +38,13 @@ def add(request: SignedIn, pk: int) -> HttpResponse:
     form = GoldForm(request.POST)
     if form.is_valid():
         sent = form.cleaned_data
-        try:
+        with refusals_in(form, of=errors.BadRow):
             add_gold(
                 campaign=campaign,
                 messages=[{"role": "user", "content": sent.pop("prompt")}],
                 by=request.user,
                 **sent,
             )
-        except errors.BadRow as refusal:
-            form.add_error(None, str(refusal))
-        else:
             messages.success(request, _("The question is added."))
             return redirect("labeling:quality", campaign.pk)
     return quality_page(request, campaign, gold_form=form, status=422)
@@ -60,11 +57,8 @@ def upload(request: SignedIn, pk: int) -> HttpResponse:
     campaign = campaign_for(request.user, pk, MANAGER)
     form = GoldFileForm(request.POST, request.FILES)
     if form.is_valid():
-        try:
+        with refusals_in(form, of=errors.BadRow, field="file"):
             count = import_gold(campaign=campaign, file=form.cleaned_data["file"], by=request.user)
-        except errors.BadRow as refusal:
-            form.add_error("file", str(refusal))
-        else:
             messages.success(
                 request,
                 ngettext("%(count)d question is added.", "%(count)d questions are added.", count)

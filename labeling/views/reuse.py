@@ -31,11 +31,8 @@ def reuse(request: SignedIn, pk: int) -> HttpResponse:
         reuse_answer(
             assignment=assignment,
             labeler=request.user,
-            answer=form.judgment(assignment),
-            client_key=form.cleaned_data["client_key"],
-            seconds=form.cleaned_data["seconds"],
-            guidelines=form.cleaned_data["guidelines"],
             now=timezone.now(),
+            **form.to_record(assignment),
         )
     except errors.Refused as refusal:
         return refused(request, assignment, form, refusal)

@@ -26,7 +26,7 @@ from labeling.forms import (
     answer_form,
 )
 from labeling.models import Assignment, Campaign, GoldQuestion, Judgment, User
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, refusals_in
 from labeling.selectors.assignments import answered_by, held_by, to_show
 from labeling.selectors.campaigns import campaigns_with_work, first_with_work, waiting_for
 from labeling.selectors.care import content_kept_from
@@ -192,18 +192,14 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
     form = answer_form(assignment, request.POST)
     judgment = None
     try:
-        if form.is_valid():
-            judgment = record_judgment(
-                assignment=assignment,
-                labeler=request.user,
-                answer=form.judgment(assignment),
-                client_key=form.cleaned_data["client_key"],
-                seconds=form.cleaned_data["seconds"],
-                guidelines=form.cleaned_data["guidelines"],
-                now=timezone.now(),
-            )
-    except errors.AnswerNotOffered as refusal:
-        form.add_error(None, str(refusal))
+        with refusals_in(form, of=errors.AnswerNotOffered):
+            if form.is_valid():
+                judgment = record_judgment(
+                    assignment=assignment,
+                    labeler=request.user,
+                    now=timezone.now(),
+                    **form.to_record(assignment),
+                )
     except errors.Refused as refusal:
         return refused(request, assignment, form, refusal)
     if judgment is None:

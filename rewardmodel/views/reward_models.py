@@ -9,10 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Comparison, Judgment, Snapshot
-from labeling.requests import SignedIn, told
+from labeling.requests import SignedIn, refusals_in, told
 from rewardmodel.forms import CompareForm, TrainForm
 from rewardmodel.measured import charts, on_suites, slices
 from rewardmodel.models import RewardModel, Suite
@@ -83,16 +82,13 @@ def train(request: SignedIn, pk: int) -> HttpResponse:
     snapshot = get_object_or_404(Snapshot.objects.select_related("campaign"), pk=pk)
     form = TrainForm(request.POST or None, aspects=snapshot.campaign.aspects)
     if request.method == "POST" and form.is_valid():
-        try:
+        with refusals_in(form):
             run = start_reward_model(
                 snapshot=snapshot,
                 base=form.cleaned_data["base"],
                 by=request.user,
                 config=form.config(),
             )
-        except errors.Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
             return redirect("rewardmodel:run", run.pk)
     return render(
         request,

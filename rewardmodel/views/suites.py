@@ -9,9 +9,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling import errors
 from labeling.access import require_engineer
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, refusals_in
 from rewardmodel.forms import SuiteForm
 from rewardmodel.models import RewardModel, Suite, SuiteResult
 from rewardmodel.services.suites import import_suite
@@ -26,11 +25,8 @@ def index(request: SignedIn) -> HttpResponse:
     form = SuiteForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
-        try:
+        with refusals_in(form):
             suite = import_suite(file=file, name=form.cleaned_data["name"], by=request.user)
-        except errors.Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
             messages.success(
                 request, _("%(name)s: %(pairs)d pairs.") % {"name": suite, "pairs": suite.pairs}
             )

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import errors
 from labeling.access import require_engineer
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, refusals_in
 from rewardmodel.models import RewardModel
 from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import watched
@@ -34,7 +34,7 @@ def ask(request: SignedIn, pk: int) -> HttpResponse:
     )
     form = BestOfForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        try:
+        with refusals_in(form):
             run = start_best_of(
                 reward_model=judge,
                 policy=form.cleaned_data["policy"],
@@ -42,9 +42,6 @@ def ask(request: SignedIn, pk: int) -> HttpResponse:
                 by=request.user,
                 config=form.config(),
             )
-        except errors.Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
             return redirect("rlhf:best_of_run", run.pk)
     return render(
         request,

@@ -16,7 +16,7 @@ from labeling import errors, sittings
 from labeling.access import campaign_for, campaigns_for
 from labeling.forms import JudgmentForm
 from labeling.models import Campaign, Chat, ChatTurn, User
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, refusals_in
 from labeling.services import chats as service
 from labeling.views.work import answered_today, today_in_words
 from rlhf.forms import MessageForm
@@ -100,17 +100,16 @@ def judge(request: SignedIn, pk: int) -> HttpResponse:
     try:
         if turn.comparison is None:
             raise errors.ConversationMovedOn
-        if form.is_valid():
-            service.judge_turn(
-                turn=turn,
-                labeler=request.user,
-                answer=form.judgment(turn.comparison.assignments.get(slot=0)),
-                client_key=form.cleaned_data["client_key"],
-                seconds=form.cleaned_data["seconds"],
-                now=timezone.now(),
-            )
-    except errors.AnswerNotOffered as refusal:
-        form.add_error(None, str(refusal))
+        with refusals_in(form, of=errors.AnswerNotOffered):
+            if form.is_valid():
+                service.judge_turn(
+                    turn=turn,
+                    labeler=request.user,
+                    answer=form.judgment(turn.comparison.assignments.get(slot=0)),
+                    client_key=form.cleaned_data["client_key"],
+                    seconds=form.cleaned_data["seconds"],
+                    now=timezone.now(),
+                )
     except errors.Refused as refusal:
         return show(request, campaign, refusal=refusal, status=409)
     if not form.is_valid():

@@ -10,10 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Prompt
-from labeling.requests import SignedIn, told
+from labeling.requests import SignedIn, refusals_in, told
 from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import samples, watched
 from rlhf.charts.policy_runs import CURVES, compared, frontier
@@ -75,11 +74,8 @@ def price(request: SignedIn, pk: int) -> HttpResponse:
     form = PriceForm(request.POST)
     if form.is_valid():
         kl_coef = form.cleaned_data["kl_coef"]
-        try:
+        with refusals_in(form):
             steering.change_kl_coef(run=context["run"], kl_coef=kl_coef, by=request.user)
-        except errors.Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
             messages.success(request, _("The next update pays the new price."))
             return redirect("rlhf:run", pk)
     return render(request, "rlhf/run.html", {**context, "form": form}, status=422)

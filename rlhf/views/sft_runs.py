@@ -9,10 +9,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import errors
 from labeling.access import require_engineer
 from labeling.models import Demonstration, DemonstrationSnapshot
-from labeling.requests import SignedIn, told
+from labeling.requests import SignedIn, refusals_in, told
 from rewardmodel.views.runs import live_run, stop
 from rewardmodel.watching import samples, watched
 from rlhf.charts.sft_runs import CURVES
@@ -40,16 +39,13 @@ def teach(request: SignedIn, pk: int) -> HttpResponse:
     snapshot = get_object_or_404(DemonstrationSnapshot.objects.select_related("campaign"), pk=pk)
     form = TeachForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        try:
+        with refusals_in(form):
             run = start_sft_run(
                 snapshot=snapshot,
                 parent=form.cleaned_data["parent"],
                 by=request.user,
                 config=form.config(),
             )
-        except errors.Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
             return redirect("rlhf:sft_run", run.pk)
     context = {"form": form, "snapshot": snapshot}
     return render(request, "rlhf/teach.html", context, status=422 if form.is_bound else 200)
