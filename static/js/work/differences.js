@@ -1,29 +1,21 @@
 // Marks the words that the two responses do not share. The server says which; see differences.py.
 
-import * as pair from "./pair.js";
+import { sides, tool } from "./tools.js";
 
 const WORD = /[^ \t\n\r\f\v]+/g;
 
-const button = document.querySelector("[data-toggle=differ]");
 const note = document.querySelector("[data-tool-note]");
-let on = localStorage.getItem("differences") === "on";
 
-export function toggle() {
-  on = !on;
-  localStorage.setItem("differences", on ? "on" : "off");
-  show();
-}
+export const { toggle } = tool("differ", "differences", show);
 
-function show() {
-  if (!button) return; // more than two responses, which are put in order
-  button.setAttribute("aria-pressed", on);
+function show(on) {
   note.textContent = "";
-  const sides = [...(pair.form()?.querySelectorAll(".response .prose") ?? [])];
-  for (const side of sides) unmark(side);
-  if (!on || !sides.length) return;
-  const counts = sides.map(mark);
+  const texts = sides();
+  for (const text of texts) unmark(text);
+  if (!on || !texts.length) return;
+  const counts = texts.map(mark);
   if (counts.includes(null)) {
-    for (const side of sides) unmark(side);
+    for (const text of texts) unmark(text);
     note.textContent = note.dataset.tooLong;
   } else if (counts.every((count) => count === 0)) {
     note.textContent = note.dataset.same;
@@ -73,6 +65,3 @@ function unmark(side) {
   for (const marked of side.querySelectorAll("mark")) marked.replaceWith(...marked.childNodes);
   side.normalize();
 }
-
-button?.addEventListener("click", toggle);
-pair.on(show);

@@ -1,21 +1,12 @@
 // Long answers scroll together: each as far along as the other, whatever their lengths.
 
 import * as pair from "./pair.js";
+import { sides, tool } from "./tools.js";
 
-const button = document.querySelector("[data-toggle=link]");
-let on = localStorage.getItem("scroll-together") === "on";
+const { toggle, isOn } = tool("link", "scroll-together", show);
+export { toggle };
 
-const sides = () => [...(pair.form()?.querySelectorAll(".response .prose") ?? [])];
-
-export function toggle() {
-  on = !on;
-  localStorage.setItem("scroll-together", on ? "on" : "off");
-  show();
-}
-
-function show() {
-  if (!button) return; // more than two responses, which are put in order
-  button.setAttribute("aria-pressed", on);
+function show(on) {
   pair.form()?.classList.toggle("scrolls-together", on);
   for (const side of sides()) {
     if (on) {
@@ -45,11 +36,8 @@ function follow({ currentTarget: side }) {
 /** One screen of both answers down or up; false where they do not scroll together. */
 export function page(direction) {
   const longest = sides().sort((a, b) => room(b) - room(a))[0];
-  if (!button || !on || !longest || room(longest) <= 0) return false;
+  if (!isOn() || !longest || room(longest) <= 0) return false;
   placed.delete(longest);
   longest.scrollTop += direction * longest.clientHeight * 0.85;
   return true;
 }
-
-button?.addEventListener("click", toggle);
-pair.on(show);
