@@ -34,7 +34,7 @@ from labeling.services.reviews import decide, note_surprises
 from rewardmodel.learning.rundirectory import write_rows
 from rewardmodel.models import RewardModel, RewardModelMetric
 from rlhf.models import PolicyRun, PolicyRunMetric, Promotion, ResponseRequest, Round
-from tests.cast import judge, person
+from tests.cast import frozen, judge, person
 from tests.pages.kinds_scene import KindsScene, set_kinds_scene
 from tests.pages.writing_scene import WritingScene, set_writing_scene
 
@@ -81,10 +81,9 @@ def set_scene() -> Scene:
     for subject in FIGURES:
         _report(campaign, subject, now)
     _requests(campaign, parent)
-    snapshot = Snapshot.objects.create(
-        campaign=campaign,
+    snapshot = frozen(
+        campaign,
         digest="5f1c09a47be2" + "0" * 52,
-        artifact_url="file:///tmp/none",
         recipe={"judge_kinds": ["person"]},
         train_pairs=318,
         test_pairs=57,

@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling import errors
-from labeling.models import Snapshot
 from rewardmodel.learning.pairs import read_pairs
 from rewardmodel.learning.rundirectory import RunDirectory
 from rewardmodel.models import Appointment, RewardModel
@@ -16,6 +15,7 @@ from rewardmodel.selectors.appointments import current_reward_model
 from rewardmodel.selectors.held_out import others_ready
 from rewardmodel.selectors.predictions import comparable
 from rewardmodel.services.reward_models import appoint, finish, prepare, train_held_out
+from tests.cast import frozen
 from tests.rewardmodel.learning.planted import planted_rows
 
 ROWS = planted_rows(400)  # 80 of them held out
@@ -25,14 +25,7 @@ ROWS = planted_rows(400)  # 80 of them held out
 def snapshot(campaign, tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    return Snapshot.objects.create(
-        campaign=campaign,
-        digest="0" * 64,
-        artifact_url=f"file://{path}",
-        recipe={},
-        train_pairs=320,
-        test_pairs=80,
-    )
+    return frozen(campaign, artifact_url=f"file://{path}", train_pairs=320, test_pairs=80)
 
 
 @pytest.fixture
@@ -75,14 +68,7 @@ def test_it_learns_what_the_other_holds_out_and_is_measured_on_what_that_learned
 def test_too_few_held_out_pairs_are_refused_with_the_number_that_is_missing(
     campaign, policy, client, erin
 ):
-    small = Snapshot.objects.create(
-        campaign=campaign,
-        digest="1" * 64,
-        artifact_url="x",
-        recipe={},
-        train_pairs=200,
-        test_pairs=29,
-    )
+    small = frozen(campaign, train_pairs=200, test_pairs=29)
     followed = ended(RewardModel.objects.create(snapshot=small, base=policy))
     with pytest.raises(errors.TooFewPairs, match="There are 29 training pairs"):
         train_held_out(of=followed, by=None)

@@ -3,13 +3,12 @@
 import pytest
 from django.urls import reverse
 
-from labeling.models import CampaignPolicy, Snapshot
-from rewardmodel.models import RewardModel
+from labeling.models import CampaignPolicy
 from rlhf.learning.inputs import Start
 from rlhf.models import PolicyRun, Round
 from rlhf.services import rounds
 from rlhf.services.policies import register_base
-from tests.cast import ask
+from tests.cast import ask, trained
 from tests.rlhf.scripted_server import scripted_server
 
 
@@ -19,14 +18,9 @@ def start(client, erin, campaign):
     base = register_base(name="parrot", checkpoint="/models/parrot")
     CampaignPolicy.objects.create(campaign=campaign, policy=base)
     campaign.prompts.add(*(ask(f"Question {n}?") for n in range(120)))
-    snapshot = Snapshot.objects.create(
-        campaign=campaign, digest="0" * 64, artifact_url="x", recipe={}, train_pairs=9, test_pairs=9
-    )
-    judge = RewardModel.objects.create(
-        snapshot=snapshot, base=base, status="succeeded", checkpoint="file:///judge"
-    )
+    judge = trained(campaign, base)
     round = rounds.begin_round(campaign=campaign)
-    Round.objects.filter(pk=round.pk).update(snapshot=snapshot, reward_model=judge)
+    Round.objects.filter(pk=round.pk).update(snapshot=judge.snapshot, reward_model=judge)
     client.force_login(erin)
 
     def make(**chosen):
