@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.utils import backend_registration as registration
 
+from rewardmodel.learning.devices import CPU
+
 NAME = "pretend"
 ON_CPU, ON_EXTENSION = 1, 12  # of DLPack: kDLCPU and kDLExtDev, which PyTorch calls PrivateUse1
 
@@ -142,7 +144,7 @@ def _computed(operation: torch._ops.OpOverload, *given: Any, **named: Any) -> An
     result = operation(*here, **by_name)
     for ours, stand_in in seen.values():
         if ours.shape != stand_in.shape:  # one for the result, which is given empty
-            ours.data = _relabelled(stand_in, ON_EXTENSION)
+            ours.data = relabelled(stand_in, ON_EXTENSION)
     return _from_cpu(result, seen)
 
 
@@ -150,9 +152,11 @@ def _for_cpu(name: str, value: Any, seen: dict[int, tuple[Tensor, Tensor]]) -> A
     if isinstance(value, list | tuple):
         if name in FINDS and any(_on_cpu(part) for part in value):
             return [part.cpu() if isinstance(part, Tensor) else part for part in value]
+        if any(_on_cpu(part) for part in value):
+            raise _mixed(name, CPU)
         return [_for_cpu(name, part, seen) for part in value]
     if isinstance(value, torch.device):
-        return torch.device("cpu")
+        return CPU
     if not isinstance(value, Tensor):
         return value
     if value.device.type == NAME:
@@ -160,10 +164,12 @@ def _for_cpu(name: str, value: Any, seen: dict[int, tuple[Tensor, Tensor]]) -> A
         seen[id(stand_in)] = value, stand_in
         return stand_in
     if value.ndim and name not in CARRIES:  # a number alone may come from the CPU, as for a GPU
-        raise RuntimeError(
-            f"{name} expected all tensors on {NAME}:0, and was given one on {value.device}."
-        )
+        raise _mixed(name, value.device)
     return value
+
+
+def _mixed(name: str, other: torch.device) -> RuntimeError:
+    return RuntimeError(f"{name} expected all tensors on {NAME}:0, and was given one on {other}.")
 
 
 def _from_cpu(value: Any, seen: dict[int, tuple[Tensor, Tensor]]) -> Any:
@@ -173,7 +179,7 @@ def _from_cpu(value: Any, seen: dict[int, tuple[Tensor, Tensor]]) -> Any:
         return value
     if id(value) in seen:  # changed in place
         return seen[id(value)][0]
-    return _relabelled(value, ON_EXTENSION)
+    return relabelled(value, ON_EXTENSION)
 
 
 def _on_cpu(value: Any) -> bool:
@@ -183,11 +189,11 @@ def _on_cpu(value: Any) -> bool:
 def _stand_in(ours: Tensor) -> Tensor:
     """A CPU tensor over the same memory; an empty one has none, and may have to grow."""
     if ours.numel():
-        return _relabelled(ours, ON_CPU)
+        return relabelled(ours, ON_CPU)
     return torch.empty_strided(ours.shape, ours.stride(), dtype=ours.dtype)
 
 
-def _relabelled(tensor: Tensor, kind: int) -> Tensor:
+def relabelled(tensor: Tensor, kind: int) -> Tensor:
     """The same memory as a tensor of another device."""
     capsule = torch._C._to_dlpack(tensor)
     header = _Capsule.from_address(_pointer(capsule, b"dltensor"))

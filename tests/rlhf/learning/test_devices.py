@@ -4,6 +4,8 @@ The device is a pretended one, which refuses tensors of the CPU as a GPU does.
 """
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,11 +17,13 @@ from rlhf.learning import __main__ as program
 from rlhf.learning.learner import Learner
 from rlhf.learning.ppo import train
 from tests.pretend_device import device, operations_done
+from tests.rlhf.learning import test_processes as processes
 from tests.rlhf.learning.letters import changed, letter_policy, run, untimed, world_of
 from tests.rlhf.learning.reward_folder import reward_folder
+from tests.rlhf.learning.test_processes import models
 from tests.rlhf.learning.test_program import lines, prepared, tiny
 
-__all__ = ["device", "tiny"]  # fixtures
+__all__ = ["device", "models", "tiny"]  # fixtures
 UPDATES = 2
 
 
@@ -77,7 +81,7 @@ def test_a_run_goes_on_on_another_device(device, tmp_path):
         went_on.load(folder)
         assert {weight.device for weight in went_on.average} == {then}
         state = went_on.optimizer.state_dict()["state"].values()
-        assert {moments["exp_avg"].device for moments in state} == {then}
+        assert {held.device for moments in state for held in moments.values()} == {then}
         return untimed([*told, *run(config, learner=went_on)])
 
     whole = untimed(run(config, learner=learner(CPU)))
@@ -129,3 +133,15 @@ def test_a_whole_program_runs_on_the_device_that_is_asked_for(
     assert moved == [pytest.approx(line, abs=1e-4, nan_ok=True) for line in metrics]
     assert its_figures.pop("held_out") == pytest.approx(figures.pop("held_out"), abs=1e-4)
     assert its_figures == pytest.approx(figures, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_on_devices_end_where_one_on_the_cpu_ends(tmp_path, models):
+    """Gradients are added up on the devices, flags and figures on the CPU."""
+    alone, shared = (processes.prepared(tmp_path / name, models) for name in ("alone", "shared"))
+    assert program.main([str(alone)]) == EXIT_DONE
+    launcher = [*processes.LAUNCH[:-1], "tests.on_pretend_device", "rlhf.learning.__main__"]
+    done = subprocess.run([*launcher, str(shared)], capture_output=True, text=True, check=False)
+    assert done.returncode == EXIT_DONE, done.stderr[-3000:]
+    assert done.stdout.count("operations on pretend") == 2
+    processes.assert_same_run(alone, shared, Path(models["model"]))
