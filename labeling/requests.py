@@ -44,6 +44,20 @@ def refusals_in(
         form.add_error(field, str(refusal))
 
 
+def in_one_sentence(form: Form) -> str:
+    """What is wrong with a form, for a page that does not show its fields again."""
+    return " ".join(
+        str(message) if name == "__all__" else f"{form.fields[name].label or name}: {message}"
+        for name, messages in form.errors.items()
+        for message in messages
+    )
+
+
+def in_background(request: SignedIn) -> bool:
+    """Whether a page asks that has gone on already, and wants JSON."""
+    return request.get_preferred_type(["text/html", "application/json"]) != "text/html"
+
+
 def live_part(
     request: HttpRequest, part: str, context: dict[str, Any], *, under_way: bool
 ) -> HttpResponse:

@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from labeling.views import (
+    ahead,
     audit,
     campaigns,
     care,
@@ -40,8 +41,8 @@ urlpatterns = [
     path("label/worker.js", offline.worker, name="worker"),
     path("label/away/", offline.away, name="away"),
     path("label/<int:pk>/", work.work, name="work"),
-    path("label/<int:pk>/ahead/", work.ahead, name="ahead"),
-    path("label/<int:pk>/release/", work.release, name="release"),
+    path("label/<int:pk>/ahead/", ahead.ahead, name="ahead"),
+    path("label/<int:pk>/release/", ahead.release, name="release"),
     path("label/answers/<int:pk>/", work.judge, name="judge"),
     path("label/<int:pk>/guidelines/", work.guidelines, name="guidelines"),
     path("label/<int:pk>/begin/", care.begin, name="begin"),

@@ -71,11 +71,7 @@ def claim_ahead(
         return []
     commit_without_waiting()
     take_turns(labeler)
-    welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))
-    held = list(welcome.select_for_update(of=("self",)))
-    Assignment.objects.filter(pk__in=[assignment.pk for assignment in held]).update(
-        leased_until=now + campaign.lease
-    )
+    held = _held_anew(labeler, campaign, now)
     try:
         works = admitted(labeler, campaign, now)
     except errors.NothingNow:
@@ -85,22 +81,10 @@ def claim_ahead(
     allowed = allowance(labeler, campaign, now)
     # A test is taken one by one: what explains an answer is read before the next question.
     wanted = (min(at_most, MOST_HELD) if works else 1) - len(held)
-    wanted, fresh = min(wanted, allowed.pairs), allowed.fresh
-    others = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user=labeler).count()
+    wanted = min(wanted, allowed.pairs)
     if wanted > 0:
-        free = count_claimable(labeler, campaign, now, up_to=wanted + others)
-        if free < wanted + others:
-            remember_search(labeler, campaign, now)
-        # Whoever holds nothing takes one in any case, as claim_next would.
-        wanted = min(wanted, max(free - others, 0 if held else 1))
-    # One by one: two free slots of one comparison must not both come to the same labeler.
-    while wanted > 0 and (
-        assignment := _take(labeler, campaign, now, fresh=fresh > 0, works=works)
-    ):
-        fresh -= assignment.labeler_id is None or assignment.purpose != Assignment.Purpose.DATA
-        _lease(assignment, labeler, campaign, now)
-        held.append(assignment)
-        wanted -= 1
+        wanted = _spared(labeler, campaign, now, wanted, holds_nothing=not held)
+        held += _several(labeler, campaign, now, wanted, fresh=allowed.fresh, works=works)
     if not held and not allowed.fresh:
         raise allowed.refusal
     return to_show(campaign, [assignment.pk for assignment in held])
@@ -120,6 +104,45 @@ def commit_without_waiting() -> None:
 def take_turns(labeler: User) -> None:
     """One labeler's requests queue up, else two tabs opened at once would take too much."""
     User.objects.select_for_update(no_key=True).values_list("pk").get(pk=labeler.pk)
+
+
+def _held_anew(labeler: User, campaign: Campaign, now: datetime) -> list[Assignment]:
+    """What the labeler holds, oldest first, locked, with leases that begin now."""
+    welcome = welcome_to(labeler, campaign, held_by(labeler, campaign))
+    held = list(welcome.select_for_update(of=("self",)))
+    Assignment.objects.filter(pk__in=[assignment.pk for assignment in held]).update(
+        leased_until=now + campaign.lease
+    )
+    return held
+
+
+def _spared(
+    labeler: User, campaign: Campaign, now: datetime, wanted: int, *, holds_nothing: bool
+) -> int:
+    """How many of so many may be taken ahead while a slot stays for each other labeler."""
+    others = campaign.memberships.filter(role=Membership.Role.LABELER).exclude(user=labeler).count()
+    free = count_claimable(labeler, campaign, now, up_to=wanted + others)
+    if free < wanted + others:
+        remember_search(labeler, campaign, now)
+    # Whoever holds nothing takes one in any case, as claim_next would.
+    return min(wanted, max(free - others, int(holds_nothing)))
+
+
+def _several(
+    labeler: User, campaign: Campaign, now: datetime, wanted: int, *, fresh: int, works: bool
+) -> list[Assignment]:
+    """At most so many pairs, leased; of slots that nobody held, and of checks, only `fresh`.
+
+    One by one: two free slots of one comparison must not both come to the same labeler.
+    """
+    taken: list[Assignment] = []
+    while len(taken) < wanted and (
+        assignment := _take(labeler, campaign, now, fresh=fresh > 0, works=works)
+    ):
+        fresh -= assignment.labeler_id is None or assignment.purpose != Assignment.Purpose.DATA
+        _lease(assignment, labeler, campaign, now)
+        taken.append(assignment)
+    return taken
 
 
 def _take(

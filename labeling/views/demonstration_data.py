@@ -18,7 +18,7 @@ from labeling.forms import (
     DemonstrationKindsForm,
 )
 from labeling.models import Act, Campaign, Membership
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, in_one_sentence
 from labeling.selectors.demonstrations import writing
 from labeling.services.demonstration_imports import import_demonstrations
 from labeling.services.demonstration_snapshots import (
@@ -26,7 +26,6 @@ from labeling.services.demonstration_snapshots import (
     take_demonstration_snapshot,
 )
 from labeling.services.exports import jsonl_lines, note_export
-from labeling.views.work import in_one_sentence
 
 MANAGER = Membership.Role.MANAGER
 SNAPSHOTS_SHOWN = 8

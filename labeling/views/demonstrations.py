@@ -14,7 +14,7 @@ from labeling import errors, sittings
 from labeling.access import campaign_for, demonstration_for, prompt_slot_for
 from labeling.forms import DemonstrationForm, PreviewForm, SkipPromptForm
 from labeling.models import Campaign, Demonstration, DemonstrationSlot, Response, User
-from labeling.requests import SignedIn, refusals_in
+from labeling.requests import SignedIn, in_background, in_one_sentence, refusals_in
 from labeling.selectors.care import content_kept_from
 from labeling.selectors.demonstrations import own_demonstrations, written_by
 from labeling.services.demonstrations import (
@@ -24,7 +24,6 @@ from labeling.services.demonstrations import (
     renew_lease,
     skip_prompt,
 )
-from labeling.views.work import in_background, in_one_sentence
 
 # Action, key and words of each thing that the page does by one key.
 KEYS = [

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_POST
 from labeling import errors
 from labeling.access import assignment_for
 from labeling.forms import answer_form
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, in_background, in_one_sentence
 from labeling.services.reuse import reuse_answer
-from labeling.views.work import in_background, in_one_sentence, refused, stored
+from labeling.views.work import refused, stored
 
 
 @never_cache

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_POST
 from labeling import errors
 from labeling.access import assignment_for
 from labeling.forms import SkipForm
-from labeling.requests import SignedIn
+from labeling.requests import SignedIn, in_background, in_one_sentence
 from labeling.services.skips import skip_comparison
-from labeling.views.work import in_background, in_one_sentence, show, stored
+from labeling.views.work import show, stored
 
 
 @never_cache

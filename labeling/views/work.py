@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
@@ -17,20 +16,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import errors, sittings
 from labeling.access import assignment_for, campaign_for
-from labeling.forms import (
-    AheadForm,
-    AnswerForm,
-    JudgmentForm,
-    ReleaseForm,
-    SkipForm,
-    answer_form,
-)
+from labeling.forms import AnswerForm, JudgmentForm, SkipForm, answer_form
 from labeling.models import Assignment, Campaign, GoldQuestion, Judgment, User
-from labeling.requests import SignedIn, refusals_in
+from labeling.requests import SignedIn, in_background, in_one_sentence, refusals_in
 from labeling.selectors.assignments import answered_by, held_by, to_show
 from labeling.selectors.campaigns import campaigns_with_work, first_with_work, waiting_for
 from labeling.selectors.care import content_kept_from
-from labeling.services.assignments import claim_ahead, claim_next, release_unused
+from labeling.services.assignments import claim_next
 from labeling.services.demonstrations import edit_better
 from labeling.services.judgments import record_judgment
 
@@ -115,71 +107,6 @@ def coming_next(request: SignedIn, campaign: Campaign) -> dict[str, Any]:
 @never_cache
 @login_required
 @require_POST
-def ahead(request: SignedIn, pk: int) -> HttpResponse:
-    """Pairs a page keeps for later: all that the labeler holds, with the HTML of the new ones."""
-    campaign = campaign_for(request.user, pk)
-    form = AheadForm(request.POST)
-    if not form.is_valid():
-        return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
-    now = timezone.now()
-    try:
-        if sittings.warning_unread(request, campaign, now):
-            raise errors.WarningUnread
-        held = claim_ahead(
-            labeler=request.user, campaign=campaign, at_most=form.cleaned_data["want"], now=now
-        )
-    except errors.Refused as refusal:
-        return JsonResponse({"refusal": str(refusal)}, status=409)
-    missing = [assignment for assignment in held if assignment.pk not in form.cleaned_data["have"]]
-    today = today_in_words(answered_today(request.user))
-    pairs = [
-        {
-            "id": assignment.pk,
-            "html": render_to_string(
-                PAIR,
-                {
-                    "campaign": campaign,
-                    "assignment": assignment,
-                    "form": answer_form(assignment),
-                    "today_in_words": today,
-                },
-                request,
-            ),
-        }
-        for assignment in missing
-    ]
-    return JsonResponse(
-        {
-            "held": [assignment.pk for assignment in held],
-            "until": held[0].leased_until.isoformat() if held else "",  # type: ignore[union-attr]
-            "seconds": campaign.lease_minutes * 60,
-            "pairs": pairs,
-        }
-    )
-
-
-@never_cache
-@login_required
-@require_POST
-def release(request: SignedIn, pk: int) -> HttpResponse:
-    """A page is left: what it took ahead and did not use is free again."""
-    campaign = campaign_for(request.user, pk)
-    form = ReleaseForm(request.POST)
-    if not form.is_valid():
-        return JsonResponse({"refusal": in_one_sentence(form)}, status=422)
-    release_unused(
-        labeler=request.user,
-        campaign=campaign,
-        pks=form.cleaned_data["unused"],
-        until=form.cleaned_data["until"],
-        now=timezone.now(),
-    )
-    return HttpResponse(status=204)
-
-
-@never_cache
-@login_required
-@require_POST
 def judge(request: SignedIn, pk: int) -> HttpResponse:
     """Save one answer; without JavaScript, go on to the next pair.
 
@@ -251,11 +178,6 @@ def explanation(request: SignedIn, judgment: Judgment) -> str:
     return render_to_string("labeling/explanation.html", context, request)
 
 
-def in_background(request: SignedIn) -> bool:
-    """Whether a page asks that has gone on already, and wants JSON."""
-    return request.get_preferred_type(["text/html", "application/json"]) != "text/html"
-
-
 def refused(
     request: SignedIn, assignment: Assignment, form: AnswerForm, refusal: errors.Refused
 ) -> HttpResponse:
@@ -266,15 +188,6 @@ def refused(
         return JsonResponse({"refusal": str(refusal), "again": again}, status=409)
     campaign = assignment.comparison.campaign
     return show(request, campaign, None, form=form, refusal=refusal, status=409, again=again)
-
-
-def in_one_sentence(form: forms.Form) -> str:
-    """What is wrong with a form, for a page that does not show its fields again."""
-    return " ".join(
-        str(message) if name == "__all__" else f"{form.fields[name].label or name}: {message}"
-        for name, messages in form.errors.items()
-        for message in messages
-    )
 
 
 def show(
