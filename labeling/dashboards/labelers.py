@@ -143,6 +143,8 @@ COPIES = gettext_lazy(
     "explains."
 )
 
+Weeks = dict[str, dict[str, tuple[int, int]]]  # week -> labeler -> right, asked
+
 
 def sections(campaign: Campaign, figures: dict[str, Any]) -> list[Section]:
     pairs = figures["copies"]
@@ -222,27 +224,17 @@ def _kind(kind: Kind, figures: dict[str, Any], names: dict[str, str]) -> Section
 
 def _gold_weeks(figures: dict[str, Any], names: dict[str, str]) -> Section:
     """Whether agreement with gold falls: of all together, and of those who miss it most."""
-    weeks: dict[str, dict[str, tuple[int, int]]] = {}
+    weeks: Weeks = {}
     for week, judge, right, asked in figures["gold_weeks"]:
         weeks.setdefault(week, {})[judge] = (right, asked)
-    first = date.fromisoformat(min(weeks))
-
-    def line(name: str, who: str | None) -> Series:
-        """The share of right answers of one labeler, or of all."""
-        points = []
-        for week, counts in sorted(weeks.items()):
-            kept = counts.values() if who is None else [counts.get(who, (0, 0))]
-            right, asked = (sum(column) for column in zip(*kept, strict=True))
-            if asked:
-                passed = (date.fromisoformat(week) - first).days // 7
-                points.append((float(passed + 1), 100 * right / asked))
-        return Series(name, points)
-
     measures = figures["gold"]
     missing = sorted(
         (who for who in measures if measures[who]["alarm"]), key=lambda who: measures[who]["value"]
     )
-    lines = [line(_("all"), None), *(line(names[who], who) for who in missing[:2])]
+    lines = [
+        Series(_("all"), _right_by_week(weeks)),
+        *(Series(names[who], _right_by_week(weeks, who)) for who in missing[:2]),
+    ]
     return Section(
         "gold-weeks",
         _("Agreement with gold over time"),
@@ -260,6 +252,19 @@ def _gold_weeks(figures: dict[str, Any], names: dict[str, str]) -> Section:
         [_("week from"), _("labeler"), _("right"), _("questions")],
         [[week, names[judge], right, asked] for week, judge, right, asked in figures["gold_weeks"]],
     )
+
+
+def _right_by_week(weeks: Weeks, who: str | None = None) -> list[tuple[float, float]]:
+    """Week and percentage of right answers, by one labeler or by all together."""
+    first = date.fromisoformat(min(weeks))
+    points = []
+    for week, counts in sorted(weeks.items()):
+        kept = counts.values() if who is None else [counts.get(who, (0, 0))]
+        right, asked = (sum(column) for column in zip(*kept, strict=True))
+        if asked:
+            passed = (date.fromisoformat(week) - first).days // 7
+            points.append((float(passed + 1), 100 * right / asked))
+    return points
 
 
 def _copies(pairs: list[dict[str, Any]], names: dict[str, str]) -> Section:

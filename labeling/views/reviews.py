@@ -17,7 +17,7 @@ from labeling.access import campaign_for, review_item_for
 from labeling.forms import LETTERS, answer_form, order_in_words
 from labeling.models import Assignment, Campaign, Judgment, Membership, Report, ReviewItem
 from labeling.models.background import is_under_way
-from labeling.requests import SignedIn, live_part, told
+from labeling.requests import SignedIn, live_part, refusals_in, told
 from labeling.selectors.reports import latest_report, newest_request
 from labeling.selectors.reviews import counts_by_reason, other_answers, waiting
 from labeling.services.reports import request_report
@@ -76,28 +76,25 @@ def review(request: SignedIn, pk: int) -> HttpResponse:
         return render(request, "labeling/reviewed.html", _known(item, request))
     assignment = as_shown(item, request.user)
     form = answer_form(assignment, request.POST or None)
-    status = 200
-    try:
-        check_reviewable(item, request.user)
-        if form.is_valid():
-            decide(
-                item=item,
-                reviewer=request.user,
-                answer=form.judgment(assignment),
-                client_key=form.cleaned_data["client_key"],
-                seconds=form.cleaned_data["seconds"],
-                now=timezone.now(),
-            )
-            return redirect(f"{reverse('labeling:review', args=[item.pk])}?{_query(request)}")
-    except errors.OwnPair as refusal:
-        messages.error(request, str(refusal))
-        return redirect("labeling:reviews", campaign.pk)
-    except errors.AlreadyReviewed:
-        return redirect(f"{reverse('labeling:review', args=[item.pk])}?{_query(request)}")
-    except errors.Refused as refusal:
-        form.add_error(None, str(refusal))
-    if form.is_bound:
-        status = 422
+    decided = redirect(f"{reverse('labeling:review', args=[item.pk])}?{_query(request)}")
+    with refusals_in(form):
+        try:
+            check_reviewable(item, request.user)
+            if form.is_valid():
+                decide(
+                    item=item,
+                    reviewer=request.user,
+                    answer=form.judgment(assignment),
+                    client_key=form.cleaned_data["client_key"],
+                    seconds=form.cleaned_data["seconds"],
+                    now=timezone.now(),
+                )
+                return decided
+        except errors.OwnPair as refusal:
+            messages.error(request, str(refusal))
+            return redirect("labeling:reviews", campaign.pk)
+        except errors.AlreadyReviewed:
+            return decided
     context = {
         "campaign": campaign,
         "item": item,
@@ -106,6 +103,7 @@ def review(request: SignedIn, pk: int) -> HttpResponse:
         "reason": _reason(request),
         "left_to_do": waiting(campaign, request.user, _reason(request)).count(),
     }
+    status = 422 if form.is_bound else 200
     return render(request, "labeling/review.html", context, status=status)
 
 
