@@ -50,7 +50,7 @@ def claim_next(*, labeler: User, campaign: Campaign, now: datetime) -> Assignmen
             raise allowed.refusal
     if assignment is None:
         return None
-    _lease(assignment, labeler, campaign, now)
+    lease(assignment, labeler, campaign, now)
     return to_show(campaign, [assignment.pk])[0]
 
 
@@ -140,7 +140,7 @@ def _several(
         assignment := _take(labeler, campaign, now, fresh=fresh > 0, works=works)
     ):
         fresh -= assignment.labeler_id is None or assignment.purpose != Assignment.Purpose.DATA
-        _lease(assignment, labeler, campaign, now)
+        lease(assignment, labeler, campaign, now)
         taken.append(assignment)
     return taken
 
@@ -205,7 +205,7 @@ def remember_search(labeler: User, campaign: Campaign, now: datetime) -> None:
     )
 
 
-def _lease(assignment: Assignment, labeler: User, campaign: Campaign, now: datetime) -> None:
+def lease(assignment: Assignment, labeler: User, campaign: Campaign, now: datetime) -> None:
     """Give a slot, whose row is locked, to a labeler."""
     if assignment.labeler_id is None:  # else it costs what was promised: no money is promised twice
         assignment.price = campaign.price

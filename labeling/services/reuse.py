@@ -9,7 +9,7 @@ from django.db.models import Case, Q, Value, When
 from labeling import errors
 from labeling.models import Assignment, Judgment, Skip, User
 from labeling.services.allowances import affordable
-from labeling.services.assignments import free, take_turns
+from labeling.services.assignments import free, lease, take_turns
 from labeling.services.judgments import Answer, record_judgment, same_answer
 
 
@@ -47,15 +47,9 @@ def reuse_answer(
     slot = _open_slot(assignment, labeler, now)
     # Nobody has two slots of a pair: another one that is held shows it the other way round.
     free(own.filter(answered_at__isnull=True).exclude(pk=slot.pk), now)
-    if slot.labeler_id is None:
-        campaign = assignment.comparison.campaign
-        if not affordable(campaign, now):
-            raise errors.BudgetSpent
-        slot.price = campaign.price
-    elif slot.labeler_id != labeler.pk:
-        slot.freed_at = now  # its lease ran out
-    slot.labeler, slot.leased_until = labeler, now
-    slot.save(update_fields=["labeler", "leased_until", "freed_at", "price"])
+    if slot.labeler_id is None and not affordable(slot.campaign, now):
+        raise errors.BudgetSpent
+    lease(slot, labeler, slot.campaign, now)
     return record_judgment(
         assignment=slot,
         labeler=labeler,
