@@ -3,23 +3,22 @@
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from celery import current_app
 from django.conf import settings
-from django.db import models, transaction
-from django.db.models import F, Q
+from django.db import models
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from labeling.models.background import QueuedWork
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-# A follower reports every second; after this much silence another worker may take the run over.
-SILENCE = timedelta(seconds=60)
 
-
-class TrainingRun(models.Model):
+class TrainingRun(QueuedWork):
     """A child process with a directory, and what is known of it."""
 
     class Status(models.TextChoices):
@@ -77,23 +76,13 @@ class TrainingRun(models.Model):
     titled: "StrOrPromise"  # its name on pages, with %(number)s
     metrics: Any  # manager of the kind's own RunMetric rows
     program: str  # the Python module started as `python -m <program> <directory>`
-    task_name: str  # the Celery task that trains a run of this kind, given its primary key
-
-    def enqueue(self) -> None:
-        """Tell a worker once the row is committed.
-
-        By name, so that models need not know tasks. With the broker down the row stays queued and
-        the beat enqueues it later, hence no error here.
-        """
-        transaction.on_commit(lambda: current_app.send_task(self.task_name, [self.pk]), robust=True)
+    # A follower reports every second.
+    silence = timedelta(seconds=60)
+    sign_of_life = "heartbeat_at"
 
     @property
     def title(self) -> str:
         return str(self.titled % {"number": self.pk})
-
-    @property
-    def is_active(self) -> bool:
-        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
 
     @property
     def directory(self) -> Path:
@@ -111,35 +100,12 @@ class TrainingRun(models.Model):
             return None
         return timedelta(seconds=sum(known) / len(known) * (self.steps - self.step))
 
-    @classmethod
-    def claimable(cls, now: datetime) -> models.QuerySet[Self]:
-        """Runs nobody works on: queued, or silent because their worker died."""
-        return cls._default_manager.filter(
-            Q(status=cls.Status.QUEUED)
-            | Q(status=cls.Status.RUNNING, heartbeat_at__lt=now - SILENCE)
-        ).order_by("id")
-
-    def claim(self, now: datetime) -> bool:
-        """Take the run over; false when another worker has it (a broker may deliver twice)."""
-        key = uuid.uuid4()
-        taken = (
-            type(self)
-            .claimable(now)
-            .filter(pk=self.pk)
-            .update(
-                status=self.Status.RUNNING,
-                claim_key=key,
-                heartbeat_at=now,
-                attempts=F("attempts") + 1,
-            )
-        )
-        if not taken:
-            return False
-        type(self)._default_manager.filter(pk=self.pk, started_at__isnull=True).update(
-            started_at=now
-        )
-        self.refresh_from_db()
-        return True
+    def begun(self, now: datetime) -> dict[str, Any]:
+        return {
+            "claim_key": uuid.uuid4(),
+            "attempts": F("attempts") + 1,
+            "started_at": Coalesce("started_at", Value(now)),
+        }
 
     def beat(self, now: datetime) -> bool:
         """Say that the run is alive; false when it was cancelled or taken away meanwhile."""

@@ -1,5 +1,5 @@
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from celery import current_app
 from django.conf import settings
@@ -7,11 +7,56 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-# Longer than any of this takes; a worker that is silent for so long has died.
-LOST_AFTER = timedelta(minutes=30)
+
+class QueuedWork(models.Model):
+    """Something that one worker at a time works on: queued -> running -> one of several ends.
+
+    The row is the truth. The broker only carries its number, and may lose or repeat it. Subclasses
+    have a `status` with at least "queued" and "running".
+    """
+
+    class Meta:
+        abstract = True
+
+    task_name: str  # the Celery task that does it, given the row's primary key
+    silence: timedelta  # after so much of it the worker counts as dead
+    sign_of_life: str  # the field that says when the worker was last heard of
+    status: Any
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it was asked for and has not ended."""
+        return self.status in ("queued", "running")
+
+    def enqueue(self) -> None:
+        """Tell a worker once the row is committed.
+
+        By name, so that models need not know tasks. With the broker down the row stays queued and
+        the beat enqueues it later, hence no error here.
+        """
+        transaction.on_commit(lambda: current_app.send_task(self.task_name, [self.pk]), robust=True)
+
+    @classmethod
+    def claimable(cls, now: datetime) -> models.QuerySet[Self]:
+        """What nobody works on, oldest first: queued, or silent so long that its worker died."""
+        silent = {f"{cls.sign_of_life}__lt": now - cls.silence}
+        waiting = Q(status="queued") | Q(status="running", **silent)
+        return cls._default_manager.filter(waiting).order_by("id")
+
+    def claim(self, now: datetime) -> bool:
+        """Take it over; false when another worker has it (a broker may deliver twice)."""
+        begun = {"status": "running", self.sign_of_life: now, **self.begun(now)}
+        taken = type(self).claimable(now).filter(pk=self.pk).update(**begun)
+        if taken:
+            self.refresh_from_db()
+        return bool(taken)
+
+    def begun(self, now: datetime) -> dict[str, Any]:
+        """What else a worker changes of the row by taking it over."""
+        return {}
 
 
-class BackgroundWork(models.Model):
+class BackgroundWork(QueuedWork):
     """Something that takes too long for a page: asked for there, done by a worker."""
 
     class Status(models.TextChoices):
@@ -43,35 +88,8 @@ class BackgroundWork(models.Model):
             ),
         ]
 
-    task_name: str  # the Celery task that does it, given the row's primary key
-
-    @property
-    def under_way(self) -> bool:
-        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
-
-    def enqueue(self) -> None:
-        """Tell a worker once the row is committed; with the broker down, the beat does it later."""
-        transaction.on_commit(lambda: current_app.send_task(self.task_name, [self.pk]), robust=True)
-
-    @classmethod
-    def claimable(cls, now: datetime) -> models.QuerySet[Self]:
-        """What nobody works on: queued, or begun so long ago that the worker died."""
-        return cls._default_manager.filter(
-            Q(status=cls.Status.QUEUED)
-            | Q(status=cls.Status.RUNNING, started_at__lt=now - LOST_AFTER)
-        )
-
-    def claim(self, now: datetime) -> bool:
-        """Take it over; false when another worker has it (a broker may deliver twice)."""
-        taken = (
-            type(self)
-            .claimable(now)
-            .filter(pk=self.pk)
-            .update(status=self.Status.RUNNING, started_at=now)
-        )
-        if taken:
-            self.refresh_from_db()
-        return bool(taken)
+    silence = timedelta(minutes=30)  # longer than any of this takes
+    sign_of_life = "started_at"
 
     def ended(self, now: datetime, **values: object) -> None:
         """Store what became of it."""
@@ -82,4 +100,4 @@ class BackgroundWork(models.Model):
 
 def is_under_way(work: BackgroundWork | None) -> bool:
     """Whether it was asked for and has not ended."""
-    return work is not None and work.under_way
+    return work is not None and work.is_active

@@ -1,19 +1,17 @@
 from datetime import datetime, timedelta
+from typing import Any
 
-from celery import current_app
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from labeling.models.background import QueuedWork
 from labeling.models.campaigns import Campaign
 
-# Longer than storing takes, which happens in one transaction and tells of nothing on the way.
-LOST_AFTER = timedelta(minutes=30)
 
-
-class PromptFile(models.Model):
+class PromptFile(QueuedWork):
     """A file of prompts on its way into a campaign: read in the background, all of it or nothing.
 
     Its bytes wait in the artifact store until it has ended.
@@ -98,33 +96,13 @@ class PromptFile(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def under_way(self) -> bool:
-        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
+    task_name = "labeling.tasks.read_prompt_file"
+    # Longer than storing takes, which happens in one transaction and tells of nothing on the way.
+    silence = timedelta(minutes=30)
+    sign_of_life = "seen_at"
 
-    def enqueue(self) -> None:
-        """Tell a worker once the row is committed; with the broker down, the beat does it later."""
-        transaction.on_commit(
-            lambda: current_app.send_task("labeling.tasks.read_prompt_file", [self.pk]), robust=True
-        )
-
-    @classmethod
-    def claimable(cls, now: datetime) -> models.QuerySet["PromptFile"]:
-        """Files nobody reads: queued, or silent for so long that their worker died."""
-        return PromptFile.objects.filter(
-            Q(status=cls.Status.QUEUED) | Q(status=cls.Status.RUNNING, seen_at__lt=now - LOST_AFTER)
-        )
-
-    def claim(self, now: datetime) -> bool:
-        """Take it over; false when another worker has it (a broker may deliver twice)."""
-        taken = (
-            PromptFile.claimable(now)
-            .filter(pk=self.pk)
-            .update(status=self.Status.RUNNING, seen_at=now, rows_checked=0, rows=None)
-        )
-        if taken:
-            self.refresh_from_db()
-        return bool(taken)
+    def begun(self, now: datetime) -> dict[str, Any]:
+        return {"rows_checked": 0, "rows": None}
 
     def told(self, now: datetime, **values: int) -> bool:
         """Note how far the reading is; false once somebody has stopped it."""

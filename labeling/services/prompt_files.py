@@ -137,7 +137,7 @@ def stop(*, file: PromptFile, by: User, now: datetime) -> None:
         NothingToStop: it has ended already.
     """
     file = PromptFile.objects.select_for_update().get(pk=file.pk)
-    if not file.under_way:
+    if not file.is_active:
         raise errors.NothingToStop
     if file.status == Status.QUEUED:  # else who reads it puts its bytes away
         transaction.on_commit(lambda: artifacts.discard(file.artifact_url))

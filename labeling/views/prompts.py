@@ -109,5 +109,5 @@ def _prompts_and_files(campaign: Campaign) -> dict[str, Any]:
         "spare": spare_prompts(campaign),
         "left_out": campaign.left_out.count(),
         "warnings": warnings(report.figures) if report else [],
-        "reading": any(file.under_way for file in files) or is_under_way(wanted),
+        "reading": any(file.is_active for file in files) or is_under_way(wanted),
     }

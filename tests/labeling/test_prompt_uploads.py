@@ -250,7 +250,7 @@ def near(side, wanted):
 
 def report_of(campaign):
     report = Report.objects.filter(campaign=campaign, subject="prompts").first()
-    if report is None or not report.under_way:
+    if report is None or not report.is_active:
         report = Report.objects.create(campaign=campaign, subject="prompts", judges="person")
     assert report.claim(timezone.now())
     compute(report)
