@@ -33,10 +33,7 @@ def prompt_figures(campaign: Campaign, judges: str) -> dict[str, Any]:
         "prompts": categories.total(),
         "compared": min(categories.total(), MOST_COMPARED),
         "similar": SIMILAR,
-        "categories": [
-            {"name": name, "prompts": count}
-            for name, count in sorted(categories.items(), key=lambda item: (-item[1], item[0]))
-        ],
+        "categories": _largest_first(categories),
         "too_many": sum(len(group) - 1 for group in together),
         "groups": [
             {"prompts": len(group), "one": words[group[0]], "other": words[group[1]]}
@@ -54,6 +51,13 @@ def prompt_figures(campaign: Campaign, judges: str) -> dict[str, Any]:
             for pair in leaks[:MOST_NAMED]
         ],
     }
+
+
+def _largest_first(categories: Counter[str]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "prompts": count}
+        for name, count in sorted(categories.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 @dataclass(frozen=True)

@@ -189,23 +189,13 @@ def _row(
     first.
     """
     comparison = judged[0].comparison
-    for_first, for_second = (sum(side * v.preference > 0 for v in votes) for side in (-1, 1))
-    for_neither = len(votes) - for_first - for_second
-    if consensus is None:
-        ties = for_neither / len(votes)
-        share = for_second / len(votes) + ties / 2  # of the second
-    else:
-        _, ties, second = consensus
-        share = second + ties / 2
+    counts = _counts(votes)
+    share, ties = _of_votes(counts) if consensus is None else _of_chances(consensus)
     told = votes or judged
     mean = sum(v.preference for v in told) / len(told)
     second_wins = (share, mean) > (0.5, 0)
-    chosen, rejected = (
-        (comparison.second, comparison.first)
-        if second_wins
-        else (comparison.first, comparison.second)
-    )
-    counts = [for_first, for_neither, for_second]
+    sides = comparison.first, comparison.second
+    chosen, rejected = sides[::-1] if second_wins else sides
     return {
         "id": comparison.pk,
         "group": comparison.group_id,  # of responses ranked together; empty for a pair by itself
@@ -224,6 +214,26 @@ def _row(
         **_aspects(votes, second_wins),
         "weight": 1.0,
     }
+
+
+def _counts(votes: list[Judgment]) -> list[int]:
+    """Votes for the first, for neither and for the second."""
+    for_first = sum(vote.preference < 0 for vote in votes)
+    for_second = sum(vote.preference > 0 for vote in votes)
+    return [for_first, len(votes) - for_first - for_second, for_second]
+
+
+def _of_votes(counts: list[int]) -> tuple[float, float]:
+    """The second's share, half of each tie included, and that of ties."""
+    _, neither, second = counts
+    ties = neither / sum(counts)
+    return second / sum(counts) + ties / 2, ties
+
+
+def _of_chances(chances: tuple[float, float, float]) -> tuple[float, float]:
+    """The same from the chances of first, neither and second."""
+    _, neither, second = chances
+    return second + neither / 2, neither
 
 
 def _ballot(vote: Judgment, first_chosen: bool) -> tuple[str, int, int]:
