@@ -6,14 +6,13 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling.access import require_engineer
 from labeling.models import Comparison, Judgment, Snapshot
 from labeling.requests import SignedIn, refusals_in, told
+from rewardmodel.charts import CURVES, of_report, on_suites, slices
 from rewardmodel.forms import CompareForm, TrainForm
-from rewardmodel.measured import charts, on_suites, slices
 from rewardmodel.models import RewardModel, Suite
 from rewardmodel.selectors.appointments import current_ones, current_reward_model, trial_of
 from rewardmodel.selectors.predictions import (
@@ -26,30 +25,9 @@ from rewardmodel.selectors.predictions import (
 from rewardmodel.services.reward_models import appoint as make_current
 from rewardmodel.services.reward_models import start_reward_model, train_held_out
 from rewardmodel.views.runs import live_run, stop
-from rewardmodel.watching import Curve, watched
+from rewardmodel.watching import watched
 
 SHOWN = 50
-CURVES = [
-    Curve(gettext_lazy("Loss"), gettext_lazy("nats"), {"loss": gettext_lazy("loss")}),
-    Curve(
-        gettext_lazy("Accuracy"),
-        gettext_lazy("share of pairs"),
-        {
-            "accuracy": gettext_lazy("batch"),
-            "test_accuracy": gettext_lazy("held out"),
-        },
-    ),
-    Curve(
-        gettext_lazy("Lead of the chosen response"),
-        gettext_lazy("score"),
-        {"margin": gettext_lazy("lead")},
-    ),
-    Curve(
-        gettext_lazy("Speed"),
-        gettext_lazy("tokens a second"),
-        {"tokens_per_second": gettext_lazy("speed")},
-    ),
-]
 
 
 @login_required
@@ -217,7 +195,7 @@ def _page(pk: int) -> dict[str, Any]:
             "suites": on_suites(run.suite_results.select_related("suite")),
             "unmeasured": Suite.objects.exclude(results__reward_model=run),
             "slices": slices(run.figures),
-            "measured": charts(run.figures),
+            "measured": of_report(run.figures),
             "disagreements": _disagreements(run),
             "others": CompareForm(runs=comparable(run)),
         }

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from labeling.charts.lines import LARGEST, Series, figure, line_chart, nice_ticks, thinned
 from labeling.reading.rendering import render_markdown
-from rewardmodel.views.reward_models import CURVES
+from rewardmodel.charts import CURVES
 from rewardmodel.watching import curves
 from tests.pages.scene import set_scene
 

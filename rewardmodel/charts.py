@@ -1,4 +1,4 @@
-"""What a page draws of a finished reward model's report."""
+"""What the page of a reward model draws: curves while it learns, then its report and suites."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +10,29 @@ from labeling.charts.intervals import Intervals, intervals, of_shares
 from labeling.charts.lines import Chart, Series, line_chart
 from labeling.statistics import Share
 from rewardmodel.models import SuiteResult
+from rewardmodel.watching import Curve
+
+CURVES = [
+    Curve(gettext_lazy("Loss"), gettext_lazy("nats"), {"loss": gettext_lazy("loss")}),
+    Curve(
+        gettext_lazy("Accuracy"),
+        gettext_lazy("share of pairs"),
+        {
+            "accuracy": gettext_lazy("batch"),
+            "test_accuracy": gettext_lazy("held out"),
+        },
+    ),
+    Curve(
+        gettext_lazy("Lead of the chosen response"),
+        gettext_lazy("score"),
+        {"margin": gettext_lazy("lead")},
+    ),
+    Curve(
+        gettext_lazy("Speed"),
+        gettext_lazy("tokens a second"),
+        {"tokens_per_second": gettext_lazy("speed")},
+    ),
+]
 
 # Words for the names in a report: the program speaks no language but its own.
 WORDS = {
@@ -83,7 +106,7 @@ def _share(row: dict[str, Any]) -> Share:
     return Share(row["accuracy"], row["low"], row["high"], row["pairs"])
 
 
-def charts(figures: dict[str, Any]) -> list[Chart]:
+def of_report(figures: dict[str, Any]) -> list[Chart]:
     """Calibration, the distribution of leads, and the learning curve, as far as measured."""
     report = figures.get("report", {})
     drawn = [_reliability(report), _leads(report), _learning_curve(report)]

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from labeling.models import Snapshot
 from labeling.statistics import paired_difference
-from rewardmodel.measured import charts, slices
+from rewardmodel.charts import of_report, slices
 from rewardmodel.models import RewardModel
 from rewardmodel.selectors.predictions import digest, duel
 from tests.cast import judge
@@ -100,7 +100,7 @@ def test_the_interval_of_a_difference_holds_the_truth_nineteen_times_in_twenty()
 
 def test_a_report_becomes_charts_whose_tables_hold_its_numbers():
     found = figures([1, 2])
-    reliability, leads, curve = charts(found)
+    reliability, leads, curve = of_report(found)
     assert reliability.columns == ["as trained", "scaled", "meant as said"]
     assert leads.x_name == "lead, log-odds"
     assert [row[0] for row in curve.rows] == ["40", "80", "159", "318", "636"]
@@ -110,7 +110,7 @@ def test_a_report_becomes_charts_whose_tables_hold_its_numbers():
 
 
 def test_models_from_before_there_was_a_report_draw_nothing():
-    assert charts({"accuracy": 0.6}) == []
+    assert of_report({"accuracy": 0.6}) == []
     assert slices({}) == []
 
 
