@@ -228,6 +228,11 @@ class SkipForm(forms.Form):
         kwargs.setdefault("auto_id", "skip-%s")
         super().__init__(*args, **kwargs)
 
+    def to_record(self) -> dict[str, Any]:
+        """What the services that store a skip want to know of it."""
+        sent = self.cleaned_data
+        return {"reason": sent["reason"], "note": sent["note"], "client_key": sent["skip_key"]}
+
 
 class NumbersField(forms.CharField):
     """Row numbers, separated by spaces."""

@@ -116,10 +116,8 @@ def skip(request: SignedIn, pk: int) -> HttpResponse:
         skip_prompt(
             slot=slot,
             labeler=request.user,
-            reason=form.cleaned_data["reason"],
-            note=form.cleaned_data["note"],
-            client_key=form.cleaned_data["skip_key"],
             now=timezone.now(),
+            **form.to_record(),
         )
     except errors.Refused as refusal:
         return show(request, slot.campaign, None, refusal=refusal, status=409)

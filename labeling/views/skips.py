@@ -32,10 +32,8 @@ def skip(request: SignedIn, pk: int) -> HttpResponse:
         skip_comparison(
             assignment=assignment,
             labeler=request.user,
-            reason=form.cleaned_data["reason"],
-            note=form.cleaned_data["note"],
-            client_key=form.cleaned_data["skip_key"],
             now=timezone.now(),
+            **form.to_record(),
         )
     except errors.Refused as refusal:
         if background:
