@@ -104,7 +104,7 @@ def join(device: torch.device) -> None:
     """
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL wants to know before the first word
-        distributed.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE, device_id=device)
+        distributed.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
     else:
         distributed.init_process_group("gloo", timeout=PATIENCE)
 
