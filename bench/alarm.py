@@ -1,18 +1,21 @@
 """How often the alarm is right that only the reward model which a run followed sees a gain.
 
     python -m bench alarm                 all runs that are not there yet, then the tables
-    python -m bench alarm --held-out 60 --seeds 10
+    python -m bench alarm --faults "few labels" --held-out 60 --seeds 10
     python -m bench alarm --table         only the tables
 
-What people like is known here: the gold scorer, two random networks in one. Reward models are
+What people like is known here: the gold scorer, made of random networks. Reward models are
 trained by the product's code from labels as people give them: the better answer wins with the
 probability that its lead says. One is followed by a PPO run, the other learns the labels that the
 first left for tests, and the product's own rule looks at what both say of the run. Language,
 networks and answers are tiny, so that hundreds of runs take minutes; each run is a world of its
 own, with other gold, labels and networks.
 
-Most of what people like, the reward models can see, since one of the two random networks is a head
-on the trunk that both read with. The rest is another network's business, to which both are blind.
+Three kinds of fault are told apart. Where labels are few, or people are unsure as well, the gold
+scorer is a head on the trunk that both reward models read with, so that they could be right. Where
+the trunk is blind, a part of what people like is another network's business, and both share the
+fault.
+
 A parent that knows nothing is easily improved. One that was taught by the gold scorer itself is
 not: there a run has little to gain but what its reward model gets wrong.
 
@@ -24,7 +27,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -60,8 +63,9 @@ HELD_OUT = (30, 60, 200)  # labels that the model which checks learns
 SHARE = 0.15  # of all labels, that those are
 PARENTS = ("knows nothing", "taught")
 KL = {"little": 0.0, "much": 0.2}  # score given up per nat
-BLIND = 0.3  # share of the gold scores' variance that the reward models can't see
-SURENESS = 2.0  # log-odds of the better answer, for each standard deviation of gold between the two
+# Share of gold's variance that no reward model can see, and log-odds of the better answer for each
+# standard deviation of gold between the two.
+FAULTS = {"few labels": (0.0, 2.0), "unsure labels": (0.0, 0.7), "blind trunk": (0.3, 2.0)}
 LEARNED, TESTED = 128, 48  # prompts
 ANSWERS = 4  # to each test prompt, as a run draws them
 GOLD_ANSWERS = 32  # to each test prompt, by which the gold scorer says whether there was a gain
@@ -82,12 +86,14 @@ PPO: dict[str, Any] = {
 REWARD = RewardTraining(trunk_share=1.0, max_length=64, precision="fp32", evaluate_every=0)
 
 Score = Callable[[Sequence[Conversation], Sequence[str]], list[float]]
+Rule = Callable[[dict[str, Any]], bool]  # whether an alarm rings for a run
 
 
 @dataclass(frozen=True)
 class Run:
     """Which run it is."""
 
+    fault: str
     held_out: int
     parent: str
     kl: str
@@ -108,8 +114,10 @@ class Toy:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--faults", nargs="+", choices=list(FAULTS), default=list(FAULTS))
+    parser.add_argument("--parents", nargs="+", choices=PARENTS, default=PARENTS)
     parser.add_argument("--held-out", type=int, nargs="+", choices=HELD_OUT, default=HELD_OUT)
-    parser.add_argument("--seeds", type=int, default=20, help="runs of each kind")
+    parser.add_argument("--seeds", type=int, default=8, help="runs of each kind")
     parser.add_argument("--folder", type=Path, default=ROOT / "var/alarm")
     parser.add_argument("--table", action="store_true", help="only show what is there")
     return parser.parse_args()
@@ -122,12 +130,13 @@ def main() -> None:
     asked.folder.mkdir(parents=True, exist_ok=True)
     file = asked.folder / "runs.jsonl"
     if not asked.table:
-        for seed, held_out, parent, kl in product(range(asked.seeds), asked.held_out, PARENTS, KL):
-            one = Run(held_out, parent, kl, seed)
+        kinds = product(range(asked.seeds), asked.faults, asked.held_out, asked.parents, KL)
+        for seed, fault, held_out, parent, kl in kinds:
+            one = Run(fault, held_out, parent, kl, seed)
             if one not in finished(file):
                 with file.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps({**asdict(one), **made(one)}) + "\n")
-    show(list(finished(file).values()))
+    show([row for run, row in finished(file).items() if run.seed < asked.seeds])
 
 
 def made(one: Run) -> dict[str, Any]:
@@ -135,10 +144,11 @@ def made(one: Run) -> dict[str, Any]:
     began = time.process_time()
     kinds = list(product(HELD_OUT, PARENTS, KL))
     number = one.seed * len(kinds) + kinds.index((one.held_out, one.parent, one.kl))
-    toy = world(number)
+    blind, sureness = FAULTS[one.fault]
+    toy = world(number, blind)
     if one.parent == "taught":
         toy = replace(toy, parent=improved(toy, toy.gold, TAUGHT_UPDATES, 0.05, number))
-    pairs = labels(toy, round(one.held_out / SHARE), number)
+    pairs = labels(toy, round(one.held_out / SHARE), sureness, number)
     few, many = pairs[: one.held_out], pairs[one.held_out :]
     (followed, right), (other, other_right) = (
         judge(toy, mine, theirs, number) for mine, theirs in ((many, few), (few, many))
@@ -153,7 +163,6 @@ def made(one: Run) -> dict[str, Any]:
         "held_out_accuracy": other_right,
         "figures": figures,
         "gold": gold.figures(),
-        "alarm": only_followed_gains(figures),
         "processor_seconds": time.process_time() - began,
     }
 
@@ -161,7 +170,7 @@ def made(one: Run) -> dict[str, Any]:
 # The world ----------------------------------------------------------------------------------------
 
 
-def world(number: int) -> Toy:
+def world(number: int, blind: float) -> Toy:
     """A language of eight letters, a parent and a taste, all drawn at random."""
     torch.manual_seed(number)
     chat = Chat(letter_tokenizer())
@@ -175,7 +184,7 @@ def world(number: int) -> Toy:
 
     def gold(asked: Sequence[Conversation], texts: Sequence[str]) -> list[float]:
         scores = zip(visible(asked, texts), invisible(asked, texts), strict=True)
-        return [(1 - BLIND) ** 0.5 * one + BLIND**0.5 * other for one, other in scores]
+        return [(1 - blind) ** 0.5 * one + blind**0.5 * other for one, other in scores]
 
     return Toy(chat, parent, trunk, gold, prompts[:LEARNED], prompts[LEARNED : LEARNED + TESTED])
 
@@ -241,7 +250,7 @@ def answered(
 # What the product does ----------------------------------------------------------------------------
 
 
-def labels(toy: Toy, count: int, seed: int) -> list[Pair]:
+def labels(toy: Toy, count: int, sureness: float, seed: int) -> list[Pair]:
     """Pairs of the parent's answers, each judged once, by people who are not always sure."""
     chance = random.Random(seed)
     prompts = [chance.choice([*toy.learned, *toy.tested]) for _ in range(count)]
@@ -251,7 +260,7 @@ def labels(toy: Toy, count: int, seed: int) -> list[Pair]:
     for number, prompt in enumerate(prompts):
         one, other = texts[2 * number : 2 * number + 2]
         lead = scores[2 * number] - scores[2 * number + 1]
-        if chance.random() > expit(SURENESS * lead):
+        if chance.random() > expit(sureness * lead):
             one, other = other, one
         pairs.append(Pair(number, "train", prompt, one, other))
     return pairs
@@ -329,23 +338,49 @@ def kept(row: dict[str, Any]) -> bool:
     return row["gold"]["reward_gain"] > SURELY * row["gold"]["reward_gain_se"]
 
 
-def rules() -> Iterator[tuple[str, Callable[[dict[str, Any]], bool]]]:
-    """The product's rule, and others that look at what the held-out model says."""
-
-    def below(errors: float) -> Callable[[dict[str, Any]], bool]:
-        def rings(row: dict[str, Any]) -> bool:
-            other = row["figures"]["held_out"]
-            return other["reward_gain"] <= errors * other["reward_gain_se"]
-
-        return rings
-
-    yield "as it is", lambda row: row["alarm"]
-    yield "no gain at all", below(0)
-    yield "a loss above one error", below(-1)
-    yield "a loss above two errors", below(-2)
+def rings(row: dict[str, Any]) -> bool:
+    """The product's rule."""
+    return only_followed_gains(row["figures"])
 
 
-def rung(rows: Sequence[dict[str, Any]], rule: Callable[[dict[str, Any]], bool]) -> str:
+def rings_by_a_judge(row: dict[str, Any]) -> bool:
+    """The same, but for held-out models whose accuracy is not surely above that of a coin.
+
+    It is measured on the pairs that the other model learned.
+    """
+    pairs = round(row["held_out"] / SHARE) - row["held_out"]
+    found = share(round(row["held_out_accuracy"] * pairs), pairs)
+    return found is not None and found.low > 0.5 and rings(row)
+
+
+def at_most(errors: float) -> Rule:
+    """Where the held-out model's gain is at most so many of its standard errors."""
+
+    def followed(row: dict[str, Any]) -> bool:
+        other = row["figures"]["held_out"]
+        return other["reward_gain"] <= errors * other["reward_gain_se"]
+
+    return followed
+
+
+def below_half(row: dict[str, Any]) -> bool:
+    """Where the held-out model sees less than half of what the other one sees, for sure."""
+    gain, other = row["figures"], row["figures"]["held_out"]
+    most = other["reward_gain"] + SURELY * other["reward_gain_se"]
+    return most < gain["reward_gain"] / 2
+
+
+# What else one might do with what the held-out model says.
+RULES: dict[str, Rule] = {
+    "as it is": rings,
+    "as it is, by a model surely better than a coin": rings_by_a_judge,
+    "no gain at all": at_most(0),
+    "a loss above one error": at_most(-1),
+    "surely below half of the promise": below_half,
+}
+
+
+def rung(rows: Sequence[dict[str, Any]], rule: Rule) -> str:
     """In how many of some runs a rule rings, with its interval."""
     found = share(sum(map(rule, rows)), len(rows))
     if found is None:
@@ -355,34 +390,51 @@ def rung(rows: Sequence[dict[str, Any]], rule: Callable[[dict[str, Any]], bool])
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Whether over-optimisation happens, how the alarm does, and how other rules would."""
+    """Whether runs gain what they promise, how the alarm does, and how other rules would."""
     print(
-        "\n| parent | KL | runs | accuracy, held-out model's | gain by the model followed, by the"
+        "\n| fault | parent | KL | runs | accuracy, the held-out model's "
+        "| gain by the model followed, the other, gold | promised | kept of these | gold fell |\n"
+        + "| --- " * 9
+        + "|"
     )
-    print("other, by gold | promised | kept of these |\n" + "| --- " * 7 + "|")
-    for parent, kl in product(PARENTS, KL):
-        its = [row for row in rows if (row["parent"], row["kl"]) == (parent, kl)]
-        if not its:
-            continue
-        right = [fmean(row[name] for row in its) for name in ("accuracy", "held_out_accuracy")]
-        parts = [[r["figures"], r["figures"]["held_out"], r["gold"]] for r in its]
-        means = [fmean(part["reward_gain"] for part in each) for each in zip(*parts, strict=True)]
-        sure = [row for row in its if promised(row)]
-        told = ", ".join(f"{mean:.2f}" for mean in means)
-        print(
-            f"| {parent} | {kl} | {len(its)} | {right[0]:.2f}, {right[1]:.2f} | {told} "
-            f"| {len(sure)} | {sum(map(kept, sure))} |"
-        )
+    for fault, parent, kl in product(FAULTS, PARENTS, KL):
+        kind = (fault, parent, kl)
+        if its := [row for row in rows if (row["fault"], row["parent"], row["kl"]) == kind]:
+            print(f"| {fault} | {parent} | {kl} | {len(its)} {in_short(its)}")
+
     sure = [row for row in rows if promised(row)]
-    print("\n| held-out labels | rule | rings without a gain | rings beside a gain |")
-    print("| --- | --- | --- | --- |")
-    for held_out in (*HELD_OUT, "all"):
-        its = [row for row in sure if held_out in (row["held_out"], "all")]
-        for name, rule in rules() if held_out == "all" else [next(rules())]:
-            bad, good = [r for r in its if not kept(r)], [r for r in its if kept(r)]
-            print(f"| {held_out} | {name} | {rung(bad, rule)} | {rung(good, rule)} |")
+    print("\n| fault | held-out labels | rule | rings without a gain | rings beside a gain |")
+    print("| --- " * 5 + "|")
+    for fault in FAULTS:
+        its = [row for row in sure if row["fault"] == fault]
+        print(f"| {fault} | all | as it is {both(its, rings)}")
+    for held_out in HELD_OUT:
+        its = [row for row in sure if row["held_out"] == held_out]
+        print(f"| all | {held_out} | as it is {both(its, rings)}")
+    for name, rule in RULES.items():
+        print(f"| all | all | {name} {both(sure, rule)}")
     seconds = [row["processor_seconds"] for row in rows]
     print(f"\n{len(rows)} runs, {sum(seconds) / 60:.0f} minutes of one processor in all.")
+
+
+def in_short(rows: Sequence[dict[str, Any]]) -> str:
+    """Means over runs of one kind, and how many promised a gain, kept it, and fell."""
+    right = [fmean(row[name] for row in rows) for name in ("accuracy", "held_out_accuracy")]
+    said = [[row["figures"], row["figures"]["held_out"], row["gold"]] for row in rows]
+    means = [fmean(gain["reward_gain"] for gain in each) for each in zip(*said, strict=True)]
+    sure = [row for row in rows if promised(row)]
+    fell = sum(r["gold"]["reward_gain"] < -SURELY * r["gold"]["reward_gain_se"] for r in rows)
+    told = ", ".join(f"{mean:.2f}" for mean in means)
+    return (
+        f"| {right[0]:.2f}, {right[1]:.2f} | {told} | {len(sure)} | {sum(map(kept, sure))} "
+        f"| {fell} |"
+    )
+
+
+def both(rows: Sequence[dict[str, Any]], rule: Rule) -> str:
+    """How often a rule rings where gold did not gain, and where it did."""
+    bad, good = [r for r in rows if not kept(r)], [r for r in rows if kept(r)]
+    return f"| {rung(bad, rule)} | {rung(good, rule)} |"
 
 
 if __name__ == "__main__":

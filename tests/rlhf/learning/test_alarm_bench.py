@@ -6,15 +6,15 @@ import pytest
 from scipy.stats import binomtest
 
 from bench import alarm
-from bench.alarm import Run, finished, kept, made, promised, rung, show
+from bench.alarm import Run, finished, kept, made, promised, rings, rung, show
 
 
 def row(followed, held_out, gold, **more):
     """A run whose gains all have a standard error of 0.1."""
     gains = [{"reward_gain": each, "reward_gain_se": 0.1} for each in (followed, held_out, gold)]
     figures = {**gains[0], "held_out": gains[1]}
-    about = {"accuracy": 0.7, "held_out_accuracy": 0.6, "alarm": True, "processor_seconds": 1.0}
-    run = vars(Run(60, "taught", "little", 0))
+    about = {"accuracy": 0.7, "held_out_accuracy": 0.6, "processor_seconds": 1.0}
+    run = vars(Run("blind trunk", 60, "taught", "little", 0))
     return {**run, **about, "figures": figures, "gold": gains[2], **more}
 
 
@@ -26,10 +26,10 @@ def test_a_promise_and_a_gain_are_sure_above_two_standard_errors():
 
 
 def test_a_share_comes_with_its_interval():
-    rows = [row(1, 0, 0, alarm=number < 3) for number in range(10)]
+    rows = [row(1, 0 if number < 3 else 1, 0) for number in range(10)]
     interval = binomtest(3, 10).proportion_ci(method="wilson")
     told = f"3 of 10: 0.30 ({interval.low:.2f} to {interval.high:.2f})"
-    assert rung(rows, lambda row: row["alarm"]) == told
+    assert rung(rows, rings) == told
     assert rung([], lambda row: True) == "–"
 
 
@@ -41,7 +41,7 @@ def quick(monkeypatch):
 
 
 def test_a_run_is_the_same_whenever_it_is_made(quick, tmp_path, capsys):
-    one = Run(30, "taught", "little", 0)
+    one = Run("few labels", 30, "taught", "little", 0)
     first, again = made(one), made(one)
     assert first["figures"] == again["figures"]
     assert first["gold"]["test_prompts"] == alarm.TESTED
@@ -50,12 +50,12 @@ def test_a_run_is_the_same_whenever_it_is_made(quick, tmp_path, capsys):
     file.write_text(json.dumps({**vars(one), **first}) + "\n")
     assert [*finished(file)] == [one]
     show([*finished(file).values()])
-    assert "| taught | little | 1 |" in capsys.readouterr().out
+    assert "| few labels | taught | little | 1 |" in capsys.readouterr().out
 
 
 def test_other_seeds_and_kinds_are_other_worlds(quick):
     golds = {
-        made(Run(30, "knows nothing", kl, seed))["gold"]["reward_gain"]
+        made(Run("blind trunk", 30, "knows nothing", kl, seed))["gold"]["reward_gain"]
         for kl in alarm.KL
         for seed in range(2)
     }
