@@ -84,7 +84,7 @@ endif
 	@touch $@
 
 # pytest loads tests/services.py before it knows the folder, so Python is told the folder here.
-.venv/developer: requirements-dev.txt .venv/product
+.venv/developer: requirements-dev.txt requirements-deepspeed.txt .venv/product
 	@echo "Installing requirements-dev.txt ..."
 	@$(PIP) install --no-deps -r requirements-dev.txt | $(PROGRESS)
 	@$(PY) -c "import sysconfig, pathlib as p; \

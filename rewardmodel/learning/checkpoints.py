@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from rewardmodel.learning.rundirectory import write_json
-from rewardmodel.learning.shards import cut_like, in_one_piece
+from rewardmodel.learning.shards import Piece, cut_like, in_one_piece
 
 
 def save_state(
@@ -91,7 +92,7 @@ def _trainable(module: torch.nn.Module) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in _named_trainable(module)}
 
 
-def _gathered(tensors: dict[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
+def _gathered(tensors: Mapping[str, Tensor | Piece], *, keep: bool) -> dict[str, Tensor]:
     """Every tensor in one piece, one after the other; nothing where they are not to be kept."""
     kept = {}
     for name, tensor in tensors.items():
@@ -101,14 +102,14 @@ def _gathered(tensors: dict[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
     return kept
 
 
-def _optimizer_state(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _optimizer_state(optimizer: Optimizer) -> tuple[dict[str, Tensor | Piece], dict[str, Any]]:
     """Tensors under "<parameter number>.<name>", and the rest as JSON values."""
     state = optimizer.state_dict()
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor | Piece] = {}
     numbers: dict[str, dict[str, Any]] = {}
     for parameter, values in state["state"].items():
         for name, value in values.items():
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor | Piece):
                 tensors[f"{parameter}.{name}"] = value
             else:
                 numbers.setdefault(str(parameter), {})[name] = value

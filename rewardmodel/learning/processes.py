@@ -8,13 +8,13 @@ are those of one process, whatever the lengths. What is measured and written is 
 
 import atexit
 import os
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.tensor import DTensor
 
 from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.program import say
@@ -44,7 +44,7 @@ class Crew(Protocol):
         ...
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Give every process the sum of all gradients; FSDP has done so for weights it cut."""
+        """Give every process the sum of all gradients."""
         ...
 
     def most(self, number: int) -> int:
@@ -96,6 +96,20 @@ def end_group() -> None:
         distributed.destroy_process_group()
 
 
+def leave(code: int) -> NoReturn:
+    """End this program with an exit code.
+
+    One of several processes skips what C++ does after Python's end: groups that DeepSpeed made have
+    threads that now and then abort a process there, when all is written.
+    """
+    if not distributed.is_initialized():
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def join(device: torch.device) -> None:
     """Become one of the launcher's processes: gloo adds up on the CPU, NCCL between GPUs.
 
@@ -138,8 +152,6 @@ class Together:
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         for parameter in parameters:
-            if isinstance(parameter, DTensor):
-                continue
             if parameter.grad is None:  # this process had no row in the step
                 parameter.grad = torch.zeros_like(parameter)
             distributed.all_reduce(parameter.grad)

@@ -2,8 +2,10 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import fields
+from io import StringIO
 from typing import Any, TypeVar
 
 from rewardmodel.learning.rundirectory import (
@@ -77,6 +79,13 @@ def algorithm_settings(
         return kind(**chosen)
     except TypeError as error:
         raise ValueError(f"A setting in config.json has a wrong type ({error}).") from error
+
+
+@contextmanager
+def silence(wanted: bool) -> Iterator[None]:
+    """Say nothing inside the block: one process speaks for all."""
+    with redirect_stdout(StringIO()) if wanted else nullcontext():
+        yield
 
 
 def say(sentence: str) -> None:

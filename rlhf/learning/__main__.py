@@ -8,21 +8,19 @@ Started again after a stop or a kill, it goes on where the newest checkpoint was
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from rewardmodel.learning.events import Events
-from rewardmodel.learning.processes import ALONE, Crew, crew
-from rewardmodel.learning.program import run_to_end, say
+from rewardmodel.learning.processes import ALONE, Crew, crew, leave
+from rewardmodel.learning.program import run_to_end, say, silence
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
 from rlhf.generation.protocol import Generated
-from rlhf.learning import evaluation, sharding
+from rlhf.learning import evaluation
 from rlhf.learning.best import Best, Validated
 from rlhf.learning.inputs import (
     Prompts,
@@ -41,6 +39,7 @@ from rlhf.learning.ppo import World, train
 from rlhf.learning.rollouts import Conversation, Score, generate, seeds_for
 from rlhf.learning.samples import keep_samples
 from rlhf.learning.settings import PPOTraining
+from rlhf.learning.sharding import check_launch, layout_of
 from rlhf.learning.steering import changes
 
 LOOKED_AT = 4  # prompts whose answers are kept as the policy changes
@@ -74,7 +73,7 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
         task = prepared(directory, crew)
         config, learner = task.config, task.learner
         policy, generator = learner.policy, task.world.generator
-        with sharding.whole(policy):
+        with learner.layout.whole():
             before = scores_of_parent(task) if first else None
         resume(learner, directory.newest_checkpoint())
         learner.steer(crew.told(changes(directory)))
@@ -85,7 +84,7 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
     for metrics in train(config, learner, task.world):
         metrics["steered"] = learner.steered
         learner.steer(crew.told(changes(directory)))
-        with sharding.whole(policy):
+        with learner.layout.whole():
             if events is not None:
                 tell(task, metrics, events)
         if due := learner.update % config.checkpoint_every == 0 or bool(learner.ended):
@@ -95,7 +94,7 @@ def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
                 save(task)
             raise Stopped
 
-    with directory.stopping_at_once(), learner.averaged(), sharding.whole(policy):
+    with directory.stopping_at_once(), learner.averaged(), learner.layout.whole():
         if before is not None:
             chosen = choose(task)
             generator.sync(policy)
@@ -128,7 +127,7 @@ class Opinions:
 def prepared(directory: RunDirectory, crew: Crew) -> Task:
     """Everything checked and loaded, at the beginning of the run."""
     start, config = settings(directory.config())
-    sharding.check_launch(config, start.generator, crew.size)
+    check_launch(config, start.generator, crew.size)
     tokenizer = AutoTokenizer.from_pretrained(start.model)
     prompts = read_prompts(directory, start, config, tokenizer)
     check_it_fits(start, config, prompts)
@@ -140,18 +139,9 @@ def prepared(directory: RunDirectory, crew: Crew) -> Task:
     policy = policy_for(start, config)
     handed = directory.path / "adapters" / str(crew.rank)
     generator = generator_for(start, config, policy, tokenizer, prompts, handed)
-    if sharding.is_wanted():
-        sharding.shard(policy)
-    learner = Learner(config, policy, crew)
+    learner = Learner(config, policy, crew, layout_of(policy, crew))
     world = World(tokenizer, generator, score, prompts.train, reminder)
     return Task(directory, start, config, prompts, learner, world, Best(directory), held_out)
-
-
-@contextmanager
-def silence(wanted: bool) -> Iterator[None]:
-    """Say nothing inside the block: one process speaks for all."""
-    with redirect_stdout(StringIO()) if wanted else nullcontext():
-        yield
 
 
 def tell(task: Task, metrics: dict[str, float], events: Events) -> None:
@@ -300,4 +290,4 @@ def finish(task: Task, before: Opinions, chosen: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

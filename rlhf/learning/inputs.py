@@ -12,6 +12,7 @@ from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.processes import Crew
 from rewardmodel.learning.program import say
 from rewardmodel.learning.rundirectory import RunDirectory
+from rewardmodel.learning.sharding import launch
 from rlhf.generation.prompts import encode
 from rlhf.learning.critic import Critic
 from rlhf.learning.memory import GIB, check_memory, free_memory, memory_on
@@ -19,7 +20,6 @@ from rlhf.learning.policy import Policy
 from rlhf.learning.pretraining import Reminder
 from rlhf.learning.rollouts import Conversation, PolicyGenerator, Score
 from rlhf.learning.settings import MODES, Mode, PPOTraining
-from rlhf.learning.sharding import pieces
 
 FEWEST_VALIDATION_PROMPTS = 8  # below, scores on them are mostly noise
 
@@ -199,7 +199,8 @@ def check_it_fits(start: Start, config: PPOTraining, prompts: Prompts) -> None:
         longest,
         free,
         vllm=vllm,
-        pieces=pieces(),
+        pieces=launch.pieces(),
+        stepped_apart=launch.cuts_weights_twice(),
         held_out=start.held_out_model,
         device=device,
     )

@@ -8,11 +8,9 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch.nn.utils import clip_grad_norm_, get_total_norm
 
-from rewardmodel.learning.checkpoints import load_state, save_state
 from rewardmodel.learning.processes import ALONE, Crew
-from rewardmodel.learning.shards import in_one_piece
+from rewardmodel.learning.sharding.layout import Layout
 from rlhf.generation.protocol import Generated
 from rlhf.learning.adapters import weights_changed
 from rlhf.learning.policy import Policy
@@ -31,18 +29,28 @@ class Learner:
     update, so there is no other state.
     """
 
-    def __init__(self, config: PPOTraining, policy: Policy, crew: Crew = ALONE) -> None:
+    def __init__(
+        self,
+        config: PPOTraining,
+        policy: Policy,
+        crew: Crew = ALONE,
+        layout: Layout | None = None,  # None: every process has the whole policy
+    ) -> None:
         self.config = config
         self.policy = policy
         self.crew = crew
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": policy.trunk_parameters(), "lr": config.learning_rate},
-                {"params": policy.critic_parameters(), "lr": config.value_learning_rate},
-            ],
-            eps=ADAM_EPSILON,
-            weight_decay=config.weight_decay,
-            fused=True,
+        self.layout = layout or Layout(policy, crew)
+        self.trunk, self.critic = policy.trunk_parameters(), policy.critic_parameters()
+        self.optimizer = self.layout.optimizer(
+            torch.optim.AdamW(
+                [
+                    {"params": self.trunk, "lr": config.learning_rate},
+                    {"params": self.critic, "lr": config.value_learning_rate},
+                ],
+                eps=ADAM_EPSILON,
+                weight_decay=config.weight_decay,
+                fused=True,
+            )
         )
         self.update = 0
         self.price = config.controller(config.kl_coef)
@@ -85,9 +93,9 @@ class Learner:
         Raises:
             FloatingPointError: ten such steps came in a row.
         """
-        trunk, critic = (group["params"] for group in self.optimizer.param_groups)
-        self.crew.sum_gradients([*trunk, *critic])
-        norm, critic_norm = self._held(trunk), self._held(critic)
+        self.layout.sum_gradients([*self.trunk, *self.critic])
+        longest = self.config.max_grad_norm
+        norm, critic_norm = (self.layout.held(part, longest) for part in (self.trunk, self.critic))
         if torch.isfinite(norm + critic_norm):
             self.optimizer.step()
             weights_changed(self.policy)
@@ -103,11 +111,6 @@ class Learner:
                 "learning_rate and start again."
             )
         return norm.item()
-
-    def _held(self, parameters: list[torch.nn.Parameter]) -> torch.Tensor:
-        if self.config.max_grad_norm:
-            return in_one_piece(clip_grad_norm_(parameters, self.config.max_grad_norm))
-        return in_one_piece(get_total_norm([p.grad for p in parameters if p.grad is not None]))
 
     @torch.no_grad()
     def _remember(self) -> None:
@@ -150,14 +153,14 @@ class Learner:
             "steered": self.steered,
             "pending": [asdict(answer) for answer in self.pending],
         }
-        save_state(folder, self.policy, self.optimizer, None, position)
+        self.layout.save(folder, self.optimizer, None, position)
         if self.average and folder is not None:
             means = {str(number): mean for number, mean in enumerate(self.average)}
             save_file(means, folder / "average.safetensors")
 
     def load(self, folder: Path) -> None:
         """Become what was saved."""
-        position = load_state(folder, self.policy, self.optimizer, None)
+        position = self.layout.load(folder, self.optimizer, None)
         weights_changed(self.policy)
         self.update = position["update"]
         self.price = self.config.controller(position["kl_coef"])

@@ -21,6 +21,7 @@ from rlhf.learning.settings import PPOTraining
 GIB = 2**30
 TRAINED = 16  # bytes of a trained weight: itself, its gradient and Adam's two moments, in float32
 WHOLE = 4  # bytes of a weight of a cut policy while it is put together, beside its piece
+STEPPED = 4  # bytes of a weight in a copy that is stepped, where DeepSpeed cuts weights
 # Bytes that a layer keeps of each token: hidden states around norms and attention in both number
 # formats (per hidden unit), gate, up and their product (per unit between).
 KEPT_PER_HIDDEN, KEPT_PER_BETWEEN = 40, 8
@@ -72,6 +73,7 @@ def estimate(
     *,
     vllm: bool,
     pieces: int = 1,
+    stepped_apart: bool = False,
     held_out: Size | None = None,
     device: torch.device = CPU,
 ) -> dict[str, float]:
@@ -84,11 +86,13 @@ def estimate(
         longest: tokens of a prompt and its answer together.
         vllm: whether vLLM answers in this process.
         pieces: into which the weights that learn are cut, each for a process.
+        stepped_apart: whether a process has its pieces twice.
         held_out: the trunk of the reward model that is not followed; loaded only while nothing is
             trained.
         device: on which all of that is.
     """
-    trained = TRAINED / pieces + (WHOLE if pieces > 1 else 0)
+    cut = TRAINED + (STEPPED if stepped_apart else 0)
+    trained = cut / pieces + (WHOLE if pieces > 1 else 0)
     fast = config.precision == "auto" and has_fast_bf16(device)
     narrow = 2 if fast or config.precision == "bf16" else 4  # bytes of a number in a product
     tokens = min(config.tokens_per_pass, config.minibatch_size * longest)
@@ -137,6 +141,7 @@ def check_memory(
     *,
     vllm: bool,
     pieces: int = 1,
+    stepped_apart: bool = False,
     held_out: Path | None = None,
     device: torch.device = CPU,
 ) -> float:
@@ -149,7 +154,14 @@ def check_memory(
     sizes = Size.of(policy), Size.of(reward_model)
     third = Size.of(held_out) if held_out else None
     parts = estimate(
-        *sizes, config, longest, vllm=vllm, pieces=pieces, held_out=third, device=device
+        *sizes,
+        config,
+        longest,
+        vllm=vllm,
+        pieces=pieces,
+        stepped_apart=stepped_apart,
+        held_out=third,
+        device=device,
     )
     needed = sum(parts.values())
     if needed > free:

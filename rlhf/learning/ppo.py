@@ -32,7 +32,6 @@ from rlhf.learning.rollouts import (
 )
 from rlhf.learning.scores import Pay, adjusted_scores
 from rlhf.learning.settings import PPOTraining
-from rlhf.learning.sharding import is_sharded, whole
 from rlhf.learning.stopping import reason_to_end
 
 
@@ -67,7 +66,7 @@ def train(config: PPOTraining, learner: Learner, world: World) -> Iterator[dict[
         learner.set_rate(update)
 
         # 1. sample, and freeze what the old policy and its critic thought
-        with whole(learner.policy):
+        with learner.layout.whole():
             seen = sample(config, learner, world, update, clock)
         scores = paid_scores(config, learner, seen)  # (B,)
         kl_coef = learner.price.coefficient
@@ -106,18 +105,18 @@ def learn(
     config: PPOTraining, learner: Learner, world: World, lesson: Lesson, update: int
 ) -> list[dict[str, float]]:
     """All steps of an update; tells what each did."""
-    steps: list[dict[str, float]] = []
+    layout, steps = learner.layout, list[dict[str, float]]()
     for rows in minibatches(config, update):
         tokens = lesson.mask[rows].sum().item()
         asked = lesson.critic_mask[rows].sum().item()
         movement = Movement(config.clip, config.clip_high)
         passes = passes_of(config, learner.crew, rows, lesson.texts)
-        idle = learner.crew.most(len(passes)) - len(passes) if is_sharded(learner.policy) else 0
+        idle = learner.crew.most(len(passes)) - len(passes) if layout.in_step else 0
         for some in passes:
             part = lesson.rows(some)
-            now = lesson.live if lesson.live and not steps else learner.policy(part.texts)
+            now = lesson.live if lesson.live and not steps else layout(part.texts)
             cost = losses(config, now, part, tokens, asked, len(rows))
-            (cost.actor + config.value_coef * cost.critic).backward()
+            layout.backward(cost.actor + config.value_coef * cost.critic)
             movement.add(now.logprobs.detach(), part, cost.actor.item(), cost.critic.item())
         keep_pace(config, learner, lesson.rows(rows[: config.answers_per_prompt]), idle)
         step = movement.told(learner.crew)
@@ -138,8 +137,8 @@ def keep_pace(config: PPOTraining, learner: Learner, part: Lesson, idle: int) ->
     A layer that is cut is put together by all processes for each pass of any of them.
     """
     for _ in range(idle):
-        cost = losses(config, learner.policy(part.texts), part, 1.0, 1.0, len(part.scores))
-        (0.0 * (cost.actor + config.value_coef * cost.critic)).backward()
+        cost = losses(config, learner.layout(part.texts), part, 1.0, 1.0, len(part.scores))
+        learner.layout.backward(0.0 * (cost.actor + config.value_coef * cost.critic))
 
 
 def sample(

@@ -22,8 +22,8 @@ SMOLLM2 = Size(28_311_552, 106_204_608, 30, 576, 1536, 49152, cached=2 * 30 * 3 
 DEFAULT = PPOTraining()
 
 
-def taken(config=DEFAULT, size=SMOLLM2, longest=304, vllm=True, pieces=1):
-    return estimate(size, size, config, longest, vllm=vllm, pieces=pieces)
+def taken(config=DEFAULT, size=SMOLLM2, longest=304, vllm=True, **cut):
+    return estimate(size, size, config, longest, vllm=vllm, **cut)
 
 
 def total(config=DEFAULT, **more):
@@ -69,6 +69,8 @@ def test_a_policy_cut_among_processes_takes_less_in_each_but_is_put_together_bet
     config = PPOTraining(tuning="full")
     saved = total(config, vllm=False) - total(config, vllm=False, pieces=4)
     assert saved == pytest.approx((16 - 16 / 4 - 4) * SMOLLM2.all)
+    twice = total(config, vllm=False) - total(config, vllm=False, pieces=4, stepped_apart=True)
+    assert twice == pytest.approx((16 - 20 / 4 - 4) * SMOLLM2.all)
 
 
 @pytest.mark.parametrize(
