@@ -7,6 +7,7 @@ failed, the last line of the log says why in one sentence.
 """
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ from rewardmodel.learning.losses import TIE_LOSSES
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
 from rewardmodel.learning.model_card import model_card
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
-from rewardmodel.learning.processes import Crew, crew
+from rewardmodel.learning.processes import Crew, crew, leave
 from rewardmodel.learning.program import algorithm_settings, run_to_end, say
 from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_rows, write_text
 from rewardmodel.learning.settings import RewardTraining
+from rewardmodel.learning.sharding import launch
 from rewardmodel.learning.suites import measured
 from rewardmodel.learning.training import opinions, train
 
@@ -50,6 +52,7 @@ def _run(run: RunDirectory, together: Crew) -> None:
     with run.stopping_at_once():
         settings = run.config()
         config = reward_training(settings)
+        check_launch(config, together.size)
         pairs, counted = _labelled(config, read_pairs(run.rows()))
         usable = [pair for pair in pairs if pair.decided or config.loss in TIE_LOSSES]
         check_enough(config, usable)
@@ -68,15 +71,15 @@ def _run(run: RunDirectory, together: Crew) -> None:
         saving = stopping or step % config.checkpoint_every == 0 or step == learner.steps
         if writes:
             run.report(metrics)
-        if writes and saving:
-            with run.checkpoint(step) as folder:
-                learner.save(folder)
+        if saving:
+            with run.checkpoint(step) if writes else nullcontext() as checkpoint:
+                learner.save(checkpoint)
         if stopping:
             raise Stopped
 
-    if not writes:
-        return  # one process measures
-    with run.stopping_at_once():
+    with run.stopping_at_once(), learner.layout.whole():
+        if not writes:
+            return  # one process measures
         counted["undecided_pairs"] = sum(not pair.decided for pair in pairs)
         _finish(run, settings, learner, chat, train_set, test_set, counted)
 
@@ -103,6 +106,20 @@ def reward_training(settings: dict[str, Any]) -> RewardTraining:
         ValueError: a setting is missing, unknown, or outside its range.
     """
     return algorithm_settings(RewardTraining, settings, NOT_OF_THE_ALGORITHM)
+
+
+def check_launch(config: RewardTraining, processes: int) -> None:
+    """Refuse a way of launching that is not there, or not for these settings.
+
+    Raises:
+        ValueError: it is one; the sentence says what to do.
+    """
+    launch.check_launch(config.trainable, processes)
+    if launch.wanted() and config.loss in TIE_LOSSES:
+        raise ValueError(
+            f"{launch.wanted()} can't cut the one number that loss={config.loss!r} learns about "
+            "ties; launch without it, or set loss to 'bradley-terry'."
+        )
 
 
 def check_enough(config: RewardTraining, pairs: list[Pair]) -> None:
@@ -225,4 +242,4 @@ def _card(
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("Usage: python -m rewardmodel.learning DIRECTORY")
-    sys.exit(main(Path(sys.argv[1])))
+    leave(main(Path(sys.argv[1])))

@@ -22,6 +22,7 @@ from rewardmodel.learning.model import RewardModel, load_trunk
 from rewardmodel.learning.pairs import KEPT_PROMPT
 from rewardmodel.learning.precision import autocast
 from rewardmodel.learning.rundirectory import write_json
+from rewardmodel.learning.shards import state_of
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Card:
 
 def save_artifact(folder: Path, model: RewardModel, chat: Chat, card: Card) -> None:
     """Write a reward model into an existing folder. LoRA matrices must have been merged."""
-    model.trunk.save_pretrained(folder)
+    model.trunk.save_pretrained(folder, state_dict=state_of(model.trunk))
     save_file(_judge_state(model), folder / "head.safetensors")
     chat.tokenizer.save_pretrained(folder)
     write_json(folder / "reward.json", asdict(card))
@@ -52,8 +53,7 @@ def save_artifact(folder: Path, model: RewardModel, chat: Chat, card: Card) -> N
 
 def _judge_state(model: RewardModel) -> dict[str, torch.Tensor]:
     """All of the model that is not its trunk."""
-    state = model.state_dict()
-    return {name: value for name, value in state.items() if not name.startswith("trunk.")}
+    return {name: value for name, value in state_of(model).items() if not name.startswith("trunk.")}
 
 
 class Scorer:

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from rewardmodel.learning.checkpoints import load_state, save_state
+from rewardmodel.learning.batches import Group
 from rewardmodel.learning.losses import TIE_LOSSES, tie_start
 from rewardmodel.learning.model import RewardModel, choose_trainable
 from rewardmodel.learning.pairs import Example, example_passes, merged, rankings
@@ -17,6 +17,8 @@ from rewardmodel.learning.precision import autocast
 from rewardmodel.learning.processes import ALONE, Crew
 from rewardmodel.learning.schedules import rate_share
 from rewardmodel.learning.settings import OVERALL, RewardTraining
+from rewardmodel.learning.sharding.choice import laid_out
+from rewardmodel.learning.sharding.layout import Layout
 
 TIE_RATE = 0.01  # least learning rate of a tie parameter: one number, of order 1, few steps
 
@@ -54,6 +56,7 @@ class Learner:
         # what a frozen trunk made of a pair, (2, h), by the pair's id; None when the trunk learns
         self.kept: dict[int, Tensor] | None = {} if config.trainable == "head" else None
         self.pairs = len(examples)
+        self.layout = _layout(model, crew)
         self.steps_per_epoch = max(1, round(len(rankings(examples)) / config.batch_size))
         self.steps = config.epochs * self.steps_per_epoch
         self.step = 0
@@ -66,26 +69,34 @@ class Learner:
             model.tie.requires_grad_(True)
             rate = max(config.learning_rate, TIE_RATE)
             groups.append({"params": [model.tie], "lr": rate})
+        self.learning: list[nn.Parameter] = [p for group in groups for p in group["params"]]
         # eps as in Stiennon et al. and N+: small batches make small second moments
-        self.optimizer = torch.optim.AdamW(
-            groups, lr=config.learning_rate, eps=1e-5, weight_decay=0.0, fused=True
+        self.optimizer = self.layout.optimizer(
+            torch.optim.AdamW(
+                groups, lr=config.learning_rate, eps=1e-5, weight_decay=0.0, fused=True
+            )
         )
         self.scheduler = LambdaLR(
             self.optimizer,
             lambda step: rate_share(step, self.steps, config.schedule, config.warmup),
         )
 
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint into an empty folder."""
+    def save(self, folder: Path | None) -> None:
+        """Write a checkpoint into an empty folder.
+
+        All processes do so together, the helping ones without a folder.
+        """
         position = {"step": self.step, "skipped": self.skipped}
-        save_state(folder, self.model, self.optimizer, self.scheduler, position)
+        self.layout.save(folder, self.optimizer, self.scheduler, position)
+        if folder is None:
+            return
         kept = {str(number): features for number, features in (self.kept or {}).items()}
         standard = {"shift": self.model.shift, "scale": self.model.scale}
         save_file({**kept, **standard}, folder / "features.safetensors")
 
     def load(self, folder: Path) -> None:
         """Go on where a checkpoint stands."""
-        position = load_state(folder, self.model, self.optimizer, self.scheduler)
+        position = self.layout.load(folder, self.optimizer, self.scheduler)
         self.step, self.skipped = position["step"], position["skipped"]
         saved = load_file(folder / "features.safetensors")
         self.model.shift.copy_(saved.pop("shift"))
@@ -107,12 +118,19 @@ class Learner:
         """Scores of chosen and rejected responses, (b, 2), of examples that fit into one pass."""
         return self.model.combined(self.opinions(examples))
 
-    def opinions(self, examples: Sequence[Example]) -> Tensor:
-        """What each head scores the two responses, (b, 2, k), of examples that fit into a pass."""
+    def opinions(self, examples: Sequence[Example], *, learns: bool = False) -> Tensor:
+        """What each head scores the two responses, (b, 2, k), of examples that fit into a pass.
+
+        Args:
+            examples: b of them.
+            learns: whether a gradient will follow; where none does, a model that is cut is whole.
+        """
         if self.kept is not None:
             return self.model.opinions(self._features(examples, self.kept))
+        groups, places = merged(examples)
+        asked = self.layout if learns else self.model
         with autocast(self.model.device, self.config.precision):
-            return self.model.opinions(self._read(examples))
+            return asked(self.model.batch(groups), torch.tensor(places))
 
     def _read(self, examples: Sequence[Example]) -> Tensor:
         """What the trunk makes of each response, (b, 2, h); those of a ranking are read once."""
@@ -128,6 +146,14 @@ class Learner:
                 pairs = self._read(new)  # (new, 2, h)
             kept |= {e.pair.id: pair.clone() for e, pair in zip(new, pairs, strict=True)}
         return torch.stack([kept[example.pair.id] for example in examples])
+
+
+def _layout(model: RewardModel, crew: Crew) -> Layout:
+    """Among processes, as their launcher was asked to; one that is alone has all."""
+    if crew.size == 1:
+        return Layout(model, crew)
+    batch = model.batch([Group([0], [[0]])])
+    return laid_out(model, crew, [model.trunk], lambda: model(batch, torch.tensor([0])))
 
 
 def _check_aspects(config: RewardTraining, examples: Sequence[Example]) -> None:

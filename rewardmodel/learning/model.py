@@ -61,9 +61,9 @@ class RewardModel(nn.Module):
         if isinstance(self.trunk, PeftModel):
             self.trunk = self.trunk.merge_and_unload()
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Scores of the responses, (S,), in float32, without a unit and not yet normalised."""
-        return self.judge(self.features(batch))
+    def forward(self, batch: Batch, places: Tensor) -> Tensor:
+        """What each head says, (..., k), of those of the responses that stand in places, (...)."""
+        return self.opinions(self.features(batch)[places])
 
     def features(self, batch: Batch) -> Tensor:
         """What the trunk makes of each response, read at its last token, (S, h), in float32."""

@@ -53,9 +53,11 @@ def train(
 
         # 2. look at pairs that are not learned
         looking = config.evaluate_every and learner.step % config.evaluate_every == 0
-        if looking and watched and learner.crew.rank == 0:
-            scores = score(learner, watched, config)  # (n, 2)
-            metrics["test_accuracy"] = accuracy(scores)
+        if looking and watched:
+            with learner.layout.whole():
+                if learner.crew.rank == 0:
+                    scores = score(learner, watched, config)  # (n, 2)
+                    metrics["test_accuracy"] = accuracy(scores)
 
         # 3. tell
         seconds = time.perf_counter() - started
@@ -71,8 +73,7 @@ def learn(config: RewardTraining, learner: Learner, batch: Sequence[Example]) ->
     started = time.perf_counter()
     learning_rate = learner.scheduler.get_last_lr()[0]
     losses, scores = _gradients(config, learner, batch)  # (B,), (decided, 2)
-    learning = [p for p in learner.model.parameters() if p.requires_grad]
-    norm = torch.nn.utils.clip_grad_norm_(learning, config.max_grad_norm)
+    norm = learner.layout.held(learner.learning, config.max_grad_norm)
     if torch.isfinite(norm) and torch.isfinite(losses).all():
         learner.optimizer.step()
     else:
@@ -114,28 +115,33 @@ def _gradients(
         for numbers in example_passes(batch, config.tokens_per_pass)
     ]
     crew, model = learner.crew, learner.model
-    seen = crew.gather(
-        len(parts), 1, lambda mine: [_pass(config, learner, parts[n], total) for n in mine]
+    seen = learner.layout.shared(
+        len(parts),
+        lambda number, weight: _pass(config, learner, parts[number], total, weight),
     )
     if learner.kept is not None and crew.rank == 0:
         weights = model.head.weight  # (k, h)
         (config.ridge / 2 / learner.pairs * weights.square().sum(1).mean()).backward()
-    crew.sum_gradients([p for p in model.parameters() if p.requires_grad])
+    learner.layout.sum_gradients(learner.learning)
     losses, scores = zip(*seen, strict=True)
     return torch.cat(losses), torch.cat(scores)
 
 
 def _pass(
-    config: RewardTraining, learner: Learner, part: Sequence[Example], total: float
+    config: RewardTraining,
+    learner: Learner,
+    part: Sequence[Example],
+    total: float,
+    weight: float,
 ) -> tuple[Tensor, Tensor]:
-    """Add the gradient of some pairs, whose loss is shared out over so much weight."""
-    seen = learner.opinions(part)  # (b, 2, k)
+    """Add the gradient of some pairs, whose loss is shared out over so much weight in total."""
+    seen = learner.opinions(part, learns=True)  # (b, 2, k)
     each = [
         pair_losses(config, opinion, asked_about(name, part), learner.model.tie)
         for name, opinion in zip(config.head_names, seen.unbind(-1), strict=True)
     ]
     shares = (torch.stack(each, 1) * draws(config, part).to(seen)).mean(1) / total  # (b,)
-    shares.sum().backward()
+    learner.layout.backward(shares.sum() * weight)
     scores = learner.model.combined(seen.detach())[[example.pair.decided for example in part]]
     return shares.detach().cpu(), scores.cpu()
 

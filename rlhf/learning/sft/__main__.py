@@ -1,5 +1,7 @@
 """`python -m rlhf.learning.sft DIRECTORY`: fine-tune the model that a run directory asks for.
 
+Or by several processes: accelerate launch --multi_gpu --num_processes 4 -m rlhf.learning.sft .
+
 Reads config.json and data.jsonl, writes metrics.jsonl, samples.jsonl, checkpoints/ and result/.
 Exit codes: 0 the result is there; 75 stopped by SIGTERM, the same command goes on; 1 refused or
 failed, the last line of the log says why in one sentence.
@@ -9,6 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +22,15 @@ from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.events import Events
 from rewardmodel.learning.model import model_folder
-from rewardmodel.learning.program import algorithm_settings, run_to_end, say
+from rewardmodel.learning.processes import ALONE, Crew, crew, leave
+from rewardmodel.learning.program import algorithm_settings, run_to_end, say, silence
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
+from rewardmodel.learning.sharding import launch
 from rlhf.generation.local import TransformersGenerator
 from rlhf.generation.protocol import Sampling
 from rlhf.learning.samples import keep_samples
 from rlhf.learning.sft.demonstrations import Demonstrations, read_demonstrations
-from rlhf.learning.sft.student import Student
+from rlhf.learning.sft.student import Student, layout_of
 from rlhf.learning.sft.training import Learner, SFTTraining, mean_loss, train
 
 LOOKED_AT = 4  # prompts whose answers are kept as the model learns
@@ -37,10 +42,15 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print("Usage: python -m rlhf.learning.sft DIRECTORY", file=sys.stderr)
         return EXIT_FAILED
-    return run_to_end(RunDirectory(Path(arguments[0])), run)
+    together = crew()
+    return run_to_end(
+        RunDirectory(Path(arguments[0])),
+        lambda directory: run(directory, together),
+        writes=together.rank == 0,
+    )
 
 
-def run(directory: RunDirectory) -> None:
+def run(directory: RunDirectory, crew: Crew = ALONE) -> None:
     """Train from the beginning or from the newest checkpoint until the result is there.
 
     Raises:
@@ -48,9 +58,11 @@ def run(directory: RunDirectory) -> None:
         ValueError: the settings or the data can't be used; a sentence says why.
     """
     logging.disable_progress_bar()  # a log is read line by line
-    with directory.stopping_at_once():
+    first = crew.rank == 0
+    with directory.stopping_at_once(), silence(not first):
         settings = directory.config()
         config = sft_training(settings)
+        launch.check_launch(config.tuning, crew.size)
         model = model_folder(settings["model"])
         chat = chat_of(model, config)
         data = read_demonstrations(directory.rows(), chat, config.max_length)
@@ -67,26 +79,43 @@ def run(directory: RunDirectory) -> None:
             config.precision,
             own_device(),
         )
-        learner = Learner(config, student, len(data.train))
-        before = loss_of_parent(directory, config, learner, chat, data)
-        resume(directory, learner)
-        events = Events(directory.path, learner.step)
+        learner = Learner(config, student, len(data.train), crew, layout_of(student, crew))
+        with learner.layout.whole():
+            before = loss_of_parent(directory, config, learner, chat, data) if first else None
+        resume(learner, directory.newest_checkpoint())
 
+    events = Events(directory.path, learner.step) if first else None
+    if first:
+        directory.rewind(learner.step)
     for metrics in train(config, learner, data.train, data.test):
-        directory.report(metrics)
-        events.add(metrics)
-        say("Step {step} of {steps}: loss {loss:.3f} nats a token.".format(**metrics))
         last = learner.step == learner.steps
-        if learner.step % config.samples_every == 0 or last:
-            look(directory, config, student, chat, data, learner.step)
-        if learner.step % config.checkpoint_every == 0 or last or directory.stop_requested:
-            with directory.checkpoint(learner.step) as folder:
-                learner.save(folder)
-        if directory.stop_requested:
+        looking = learner.step % config.samples_every == 0 or last
+        if events is not None:
+            directory.report(metrics)
+            events.add(metrics)
+            say("Step {step} of {steps}: loss {loss:.3f} nats a token.".format(**metrics))
+        with learner.layout.whole() if looking else nullcontext():
+            if looking and first:
+                look(directory, config, student, chat, data, learner.step)
+        stopping = crew.any(directory.stop_requested)
+        if learner.step % config.checkpoint_every == 0 or last or stopping:
+            save(directory, learner)
+        if stopping:
             raise Stopped
 
-    with directory.stopping_at_once():
-        finish(directory, config, learner, data, before, model)
+    with directory.stopping_at_once(), learner.layout.whole():
+        if before is not None:
+            finish(directory, config, learner, data, before, model)
+    crew.any(False)  # the others wait here, so that all end together
+
+
+def save(directory: RunDirectory, learner: Learner) -> None:
+    """Write down all that the next step needs; every process gives its part of it."""
+    if learner.crew.rank:
+        learner.save(None)
+        return
+    with directory.checkpoint(learner.step) as folder:
+        learner.save(folder)
 
 
 def sft_training(settings: dict[str, Any]) -> SFTTraining:
@@ -138,13 +167,11 @@ def loss_of_parent(
     return before
 
 
-def resume(directory: RunDirectory, learner: Learner) -> None:
-    """Go on from the newest checkpoint, if there is one."""
-    checkpoint = directory.newest_checkpoint()
+def resume(learner: Learner, checkpoint: Path | None) -> None:
+    """Go on from a checkpoint, if there is one."""
     if checkpoint is not None:
         learner.load(checkpoint)
         say(f"Going on after step {learner.step}.")
-    directory.rewind(learner.step)
 
 
 def look(
@@ -199,4 +226,4 @@ def finish(
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -14,6 +14,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from rewardmodel.learning.batches import PACKED_ATTENTION, Batch, Group, pack, pad
 from rewardmodel.learning.devices import CPU
 from rewardmodel.learning.precision import autocast
+from rewardmodel.learning.processes import Crew
+from rewardmodel.learning.sharding.choice import laid_out
+from rewardmodel.learning.sharding.layout import Layout
+from rewardmodel.learning.shards import state_of
 
 TUNINGS = ("lora", "full")
 TOKENS_AT_ONCE = 256  # rows of logits alive together: 50 MB for a vocabulary of 49,152
@@ -124,7 +128,7 @@ class Student(nn.Module):
         if isinstance(model, PeftModel):
             model = model.merge_and_unload()
         model.set_attn_implementation(self._usual_attention)
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=state_of(model))
         AutoTokenizer.from_pretrained(parent).save_pretrained(folder)
 
     def _hidden(self, batch: Batch) -> Tensor:
@@ -161,6 +165,12 @@ class Student(nn.Module):
         with autocast(self.device, self.precision):
             logits = self.causal_lm.get_output_embeddings()(hidden)  # (n, V)
         return nn.functional.cross_entropy(logits.float(), tokens, reduction="none")
+
+
+def layout_of(student: Student, crew: Crew) -> Layout:
+    """Lay a student out among processes as their launcher was asked to."""
+    first = Group([0], [[0]])
+    return laid_out(student, crew, [student.causal_lm.get_decoder()], lambda: student([first]))
 
 
 def before_answers(batch: Batch, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -10,9 +10,10 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from rewardmodel.learning.batches import passes
-from rewardmodel.learning.checkpoints import load_state, save_state
 from rewardmodel.learning.precision import PRECISIONS
+from rewardmodel.learning.processes import ALONE, Crew
 from rewardmodel.learning.schedules import SCHEDULES, rate_share
+from rewardmodel.learning.sharding.layout import Layout
 from rlhf.learning.sft.demonstrations import Demonstration
 from rlhf.learning.sft.student import TUNINGS, Student
 
@@ -86,33 +87,56 @@ class SFTTraining:
 class Learner:
     """A student with all that decides how its training goes on."""
 
-    def __init__(self, config: SFTTraining, student: Student, count: int) -> None:
-        """Prepare a student for training on so many demonstrations, at its first step."""
+    def __init__(
+        self,
+        config: SFTTraining,
+        student: Student,
+        count: int,
+        crew: Crew = ALONE,
+        layout: Layout | None = None,
+    ) -> None:
+        """Prepare a student for training at its first step.
+
+        Args:
+            config: what was chosen.
+            student: changed in place.
+            count: of the demonstrations to learn from.
+            crew: the processes that share the passes of each step.
+            layout: of the student among them; None for the whole of it in each.
+        """
         self.config = config
         self.student = student
+        self.crew = crew
+        self.layout = layout or Layout(student, crew)
         self.steps_per_epoch = max(1, round(count / config.batch_size))
         self.steps = config.epochs * self.steps_per_epoch
         self.step = 0
         self.skipped = 0
-        self.optimizer = torch.optim.AdamW(
-            student.learning(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,
+        self.learning = student.learning()
+        self.optimizer = self.layout.optimizer(
+            torch.optim.AdamW(
+                self.learning,
+                lr=config.learning_rate,
+                weight_decay=config.weight_decay,
+                fused=True,
+            )
         )
         self.scheduler = LambdaLR(
             self.optimizer,
             lambda step: rate_share(step, self.steps, config.schedule, config.warmup),
         )
 
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint into an empty folder."""
+    def save(self, folder: Path | None) -> None:
+        """Write a checkpoint into an empty folder.
+
+        All processes do so together, the helping ones without a folder.
+        """
         position = {"step": self.step, "skipped": self.skipped}
-        save_state(folder, self.student, self.optimizer, self.scheduler, position)
+        self.layout.save(folder, self.optimizer, self.scheduler, position)
 
     def load(self, folder: Path) -> None:
         """Go on where a checkpoint stands."""
-        position = load_state(folder, self.student, self.optimizer, self.scheduler)
+        position = self.layout.load(folder, self.optimizer, self.scheduler)
         self.step, self.skipped = position["step"], position["skipped"]
 
 
@@ -149,7 +173,10 @@ def train(
 
         # 2. look at demonstrations that are not learned
         if config.evaluate_every and watched and learner.step % config.evaluate_every == 0:
-            metrics["test_loss"] = mean_loss(learner.student, watched, config.tokens_per_pass)
+            with learner.layout.whole():
+                if learner.crew.rank == 0:
+                    loss = mean_loss(learner.student, watched, config.tokens_per_pass)
+                    metrics["test_loss"] = loss
 
         # 3. tell
         seconds = time.perf_counter() - started
@@ -166,8 +193,8 @@ def learn(
     """
     started = time.perf_counter()
     learning_rate = learner.scheduler.get_last_lr()[0]
-    loss = gradients(learner.student, batch, config.tokens_per_pass)
-    norm = torch.nn.utils.clip_grad_norm_(learner.student.learning(), config.max_grad_norm)
+    loss = gradients(learner, batch)
+    norm = learner.layout.held(learner.learning, config.max_grad_norm)
     if torch.isfinite(norm) and np.isfinite(loss):
         learner.optimizer.step()
     else:
@@ -190,20 +217,26 @@ def learn(
     }
 
 
-def gradients(student: Student, batch: Sequence[Demonstration], tokens_per_pass: int) -> float:
+def gradients(learner: Learner, batch: Sequence[Demonstration]) -> float:
     """Add the gradient of the mean loss an answer token, pass by pass to bound memory.
 
-    Every token of the batch weighs the same, whichever pass and answer it stands in.
+    Every token of the batch weighs the same, whichever pass and answer it stands in. Where several
+    processes learn together, each makes its share of the passes.
 
     Returns:
         That mean, in nats.
     """
     tokens = sum(len(demonstration.answer) for demonstration in batch)
-    total = 0.0
-    for numbers in passes([demonstration.group for demonstration in batch], tokens_per_pass):
-        loss = student([batch[number].group for number in numbers]).sum() / tokens
-        loss.backward()
-        total += loss.item()
+    groups = [demonstration.group for demonstration in batch]
+    parts = [*passes(groups, learner.config.tokens_per_pass)]
+
+    def taught(number: int, weight: float) -> float:
+        loss = learner.layout([groups[place] for place in parts[number]]).sum() / tokens
+        learner.layout.backward(loss * weight)
+        return loss.item()
+
+    total = sum(learner.layout.shared(len(parts), taught))
+    learner.layout.sum_gradients(learner.learning)
     return total
 
 

@@ -26,15 +26,19 @@ def padded(tiny, packed) -> RewardModel:
     return model
 
 
+def scores_of(model: RewardModel, groups: list[Group]) -> torch.Tensor:
+    return model.judge(model.features(model.batch(groups)))
+
+
 def one_by_one(model: RewardModel) -> torch.Tensor:
     single = [Group(group.prompt, [response]) for group in GROUPS for response in group.responses]
-    return torch.cat([model(model.batch([group])) for group in single])
+    return torch.cat([scores_of(model, [group]) for group in single])
 
 
 def test_packed_padded_and_one_by_one_give_the_same_scores(packed, padded):
-    scores = packed(packed.batch(GROUPS))
+    scores = scores_of(packed, GROUPS)
     assert scores.shape == (7,)
-    torch.testing.assert_close(scores, padded(padded.batch(GROUPS)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(scores, scores_of(padded, GROUPS), atol=1e-5, rtol=0)
     torch.testing.assert_close(scores, one_by_one(packed), atol=1e-5, rtol=0)
     torch.testing.assert_close(scores, one_by_one(padded), atol=1e-5, rtol=0)
 
@@ -42,7 +46,7 @@ def test_packed_padded_and_one_by_one_give_the_same_scores(packed, padded):
 def test_packed_and_padded_give_the_same_gradients(packed, padded):
     for model in (packed, padded):
         model.head.zero_grad()
-        model(model.batch(GROUPS)).square().sum().backward()
+        scores_of(model, GROUPS).square().sum().backward()
     for (name, one), other in zip(
         packed.trunk.named_parameters(), padded.trunk.parameters(), strict=True
     ):
@@ -50,15 +54,15 @@ def test_packed_and_padded_give_the_same_gradients(packed, padded):
 
 
 def test_padding_changes_nothing(padded):
-    alone = padded(padded.batch(GROUPS[:1]))
-    among_longer = padded(padded.batch(GROUPS))[:2]
+    alone = scores_of(padded, GROUPS[:1])
+    among_longer = scores_of(padded, GROUPS)[:2]
     torch.testing.assert_close(alone, among_longer, atol=1e-5, rtol=0)
 
 
 def test_a_score_does_not_depend_on_the_other_response_or_the_other_pairs(packed):
-    before = packed(packed.batch(GROUPS))[0]
+    before = scores_of(packed, GROUPS)[0]
     other = Group(GROUPS[0].prompt, [GROUPS[0].responses[0], [99, 98, 97, 2]])
-    after = packed(packed.batch([other, Group([50] * 9, [[51, 2]])]))[0]
+    after = scores_of(packed, [other, Group([50] * 9, [[51, 2]])])[0]
     torch.testing.assert_close(before, after, atol=1e-5, rtol=0)
 
 

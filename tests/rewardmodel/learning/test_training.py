@@ -196,7 +196,8 @@ def test_the_head_starts_with_the_spread_of_the_paper():
 def test_the_model_gives_the_same_score_twice_while_it_trains(tiny, examples):
     model = RewardModel(load_trunk(tiny), padding=0).train()
     groups = [example.group for example in examples[:2]]
-    assert torch.equal(model(model.batch(groups)), model(model.batch(groups)))
+    first, second = (model.features(model.batch(groups)) for _ in range(2))
+    assert torch.equal(model.judge(first), model.judge(second))
 
 
 def test_a_frozen_trunk_reads_each_pair_once_however_many_epochs(tiny, examples):
@@ -214,7 +215,7 @@ def test_features_kept_for_a_lone_head_change_no_score(tiny, examples):
     made = learner(RewardTraining(trainable="head", precision="fp32"), tiny, examples)
     made.standardise(examples[:8])
     groups = [example.group for example in examples[:3]]
-    direct = made.model(made.model.batch(groups)).view(-1, 2)
+    direct = made.model.judge(made.model.features(made.model.batch(groups))).view(-1, 2)
     torch.testing.assert_close(made.scores(examples[:3]), direct, atol=1e-4, rtol=0)
 
 

@@ -44,8 +44,8 @@ def test_what_is_shown_is_learned(tiny, tuning, rate, share):
 def test_the_size_of_a_pass_changes_neither_loss_nor_gradient(tiny):
     seen = []
     for budget in (1, 20, 10_000):
-        made = learner(tiny, SFTTraining(tuning="full"))
-        loss = gradients(made.student, DEMONSTRATIONS, budget)
+        made = learner(tiny, SFTTraining(tuning="full", tokens_per_pass=budget))
+        loss = gradients(made, DEMONSTRATIONS)
         seen.append((loss, torch.cat([w.grad.flatten() for w in made.student.learning()])))
     for loss, gradient in seen[1:]:
         assert loss == pytest.approx(seen[0][0], abs=1e-5)
