@@ -5,6 +5,7 @@ The device is a pretended one, which refuses tensors of the CPU as a GPU does.
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,8 @@ def test_two_processes_on_devices_end_where_one_on_the_cpu_ends(tmp_path, models
     """Gradients are added up on the devices, flags and figures on the CPU."""
     alone, shared = (processes.prepared(tmp_path / name, models) for name in ("alone", "shared"))
     assert program.main([str(alone)]) == EXIT_DONE
-    launcher = [*processes.LAUNCH[:-1], "tests.on_pretend_device", "rlhf.learning.__main__"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    launcher += ["-m", "tests.on_pretend_device", "rlhf.learning.__main__"]
     done = subprocess.run([*launcher, str(shared)], capture_output=True, text=True, check=False)
     assert done.returncode == EXIT_DONE, done.stderr[-3000:]
     assert done.stdout.count("operations on pretend") == 2
