@@ -119,6 +119,16 @@ def test_without_an_answer_there_is_nothing_to_freeze(campaign, fill):
 # Orders -----------------------------------------------------------------------------------------
 
 
+def test_whoever_asked_reads_in_their_language_why_there_is_no_snapshot(campaign, fill, carol):
+    fill(campaign, 1)
+    carol.language = "de"
+    carol.save(update_fields=["language"])
+    order = order_snapshot(campaign=campaign, kinds=["person"], method="skill", by=carol)
+    fulfil_snapshot_order(order.pk)
+    order.refresh_from_db()
+    assert order.error.startswith("Hier hat noch niemand etwas beurteilt")
+
+
 def test_an_order_delivered_twice_is_fulfilled_once(twice):
     order = ordered(twice)
     assert (order.status, order.snapshot.recipe["method"]) == ("done", "skill")
