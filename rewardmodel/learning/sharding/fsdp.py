@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from rewardmodel.learning.processes import Crew
@@ -38,10 +39,13 @@ class Fsdp(Layout):
             first: any pass through the module, which tells FSDP what the whole is.
         """
         super().__init__(module, crew)
+        # Named, or FSDP would take the GPUs of a machine whose processes compute on the CPU.
+        mesh = init_device_mesh(next(module.parameters()).device.type, (crew.size,))
         for layers in stacks:
             for layer in layers:
-                _cut(layer, set())
-        _cut(module, {weight for weight in module.parameters() if not weight.requires_grad})
+                _cut(layer, mesh, set())
+        frozen = {weight for weight in module.parameters() if not weight.requires_grad}
+        _cut(module, mesh, frozen)
         assert isinstance(module, FSDPModule)
         self.root: FSDPModule = module
         with torch.no_grad():
@@ -64,8 +68,8 @@ class Fsdp(Layout):
             self.root.reset_iter_state()
 
 
-def _cut(module: nn.Module, ignored: set[nn.Parameter]) -> None:
-    cut = fully_shard(module, ignored_params=ignored)
+def _cut(module: nn.Module, mesh: DeviceMesh, ignored: set[nn.Parameter]) -> None:
+    cut = fully_shard(module, mesh=mesh, ignored_params=ignored)
     # Losses are divided by the tokens of all processes already, so gradients are summed.
     cut.set_gradient_divide_factor(1.0)
     cut.set_force_sum_reduction_for_comms(True)
