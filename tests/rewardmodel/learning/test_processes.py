@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from rewardmodel.learning.__main__ import check_launch, main
 from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_STOPPED, RunDirectory
 from rewardmodel.learning.settings import RewardTraining
-from tests.launching import FSDP, ZERO_2, ZERO_3, by_two
+from tests.launching import FSDP, ZERO_3, by_two
 from tests.rewardmodel.learning.planted import planted_rows, write_run
 from tests.rewardmodel.learning.test_program import curve, figures
 
@@ -51,7 +51,7 @@ def assert_same_run(alone: Path, shared: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", [FSDP, ZERO_2, ZERO_3])
+@pytest.mark.parametrize("way", [FSDP, ZERO_3])
 def test_a_model_cut_among_two_processes_ends_where_a_whole_one_ends(tmp_path, tiny, way):
     alone, shared = both(tmp_path, tiny)
     done = by_two(way, REWARD, shared)

@@ -49,7 +49,7 @@ def assert_same_run(alone: Path, shared: Path, tiny: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "tuning"),
-    [(WHOLE, "full"), (WHOLE, "lora"), (FSDP, "full"), (ZERO_3, "full")],
+    [(WHOLE, "lora"), (FSDP, "full"), (ZERO_3, "full")],
 )
 def test_two_processes_end_where_one_ends(tmp_path, tiny, way, tuning):
     alone, shared = both(tmp_path, tiny, tuning=tuning)
