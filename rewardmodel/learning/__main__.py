@@ -28,8 +28,8 @@ from rewardmodel.learning.losses import TIE_LOSSES
 from rewardmodel.learning.model import RewardModel, load_trunk, model_folder
 from rewardmodel.learning.model_card import model_card
 from rewardmodel.learning.pairs import Fitting, Pair, fit, read_pairs
-from rewardmodel.learning.processes import Crew, crew, leave
-from rewardmodel.learning.program import algorithm_settings, run_to_end, say
+from rewardmodel.learning.processes import Crew, leave, run_together
+from rewardmodel.learning.program import algorithm_settings, say
 from rewardmodel.learning.rundirectory import RunDirectory, Stopped, write_rows, write_text
 from rewardmodel.learning.settings import RewardTraining
 from rewardmodel.learning.sharding import launch
@@ -42,10 +42,7 @@ NOT_OF_THE_ALGORITHM = ("program", "model", "about", "beside", "suites")
 
 def main(directory: Path) -> int:
     """Run, or go on with, the training in a directory; the exit code says how it ended."""
-    together = crew()
-    return run_to_end(
-        RunDirectory(directory), lambda run: _run(run, together), writes=together.rank == 0
-    )
+    return run_together(directory, _run)
 
 
 def _run(run: RunDirectory, together: Crew) -> None:

@@ -11,13 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
 from rewardmodel.learning.devices import own_device
-from rewardmodel.learning.program import say
+from rewardmodel.learning.program import run_to_end, say
+from rewardmodel.learning.rundirectory import RunDirectory
 
 Item = TypeVar("Item")
 PATIENCE = timedelta(hours=2)  # the first process alone may measure and save for so long
@@ -188,3 +190,11 @@ def crew() -> Crew:
     if together.rank == 0:
         say(f"{together.size} processes share this run.")
     return together
+
+
+def run_together(directory: Path, run: Callable[[RunDirectory, Crew], None]) -> int:
+    """Run a training in a directory by all processes of this launch; returns the exit code."""
+    together = crew()
+    return run_to_end(
+        RunDirectory(directory), lambda its: run(its, together), writes=together.rank == 0
+    )

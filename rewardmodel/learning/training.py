@@ -73,7 +73,7 @@ def learn(config: RewardTraining, learner: Learner, batch: Sequence[Example]) ->
     started = time.perf_counter()
     learning_rate = learner.scheduler.get_last_lr()[0]
     losses, scores = _gradients(config, learner, batch)  # (B,), (decided, 2)
-    norm = learner.layout.held(learner.learning, config.max_grad_norm)
+    norm = learner.layout.clip_gradient(learner.learning, config.max_grad_norm)
     if torch.isfinite(norm) and torch.isfinite(losses).all():
         learner.optimizer.step()
     else:
@@ -115,7 +115,7 @@ def _gradients(
         for numbers in example_passes(batch, config.tokens_per_pass)
     ]
     crew, model = learner.crew, learner.model
-    seen = learner.layout.shared(
+    seen = learner.layout.shared_passes(
         len(parts),
         lambda number, weight: _pass(config, learner, parts[number], total, weight),
     )

@@ -16,8 +16,8 @@ from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from rewardmodel.learning.events import Events
-from rewardmodel.learning.processes import ALONE, Crew, crew, leave
-from rewardmodel.learning.program import run_to_end, say, silence
+from rewardmodel.learning.processes import ALONE, Crew, leave, run_together
+from rewardmodel.learning.program import say, silence
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
 from rlhf.generation.protocol import Generated
 from rlhf.learning import evaluation
@@ -52,12 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print("Usage: python -m rlhf.learning DIRECTORY", file=sys.stderr)
         return EXIT_FAILED
-    together = crew()
-    return run_to_end(
-        RunDirectory(Path(arguments[0])),
-        lambda directory: run(directory, together),
-        writes=together.rank == 0,
-    )
+    return run_together(Path(arguments[0]), run)
 
 
 def run(directory: RunDirectory, crew: Crew = ALONE) -> None:

@@ -95,7 +95,9 @@ class Learner:
         """
         self.layout.sum_gradients([*self.trunk, *self.critic])
         longest = self.config.max_grad_norm
-        norm, critic_norm = (self.layout.held(part, longest) for part in (self.trunk, self.critic))
+        norm, critic_norm = (
+            self.layout.clip_gradient(part, longest) for part in (self.trunk, self.critic)
+        )
         if torch.isfinite(norm + critic_norm):
             self.optimizer.step()
             weights_changed(self.policy)

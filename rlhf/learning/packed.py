@@ -23,7 +23,7 @@ PACKED = "accord_packed_texts"
 
 
 @dataclass(frozen=True)
-class Layout:
+class PackedRow:
     """Where B texts stand in a row of N tokens: their common start, then what is each one's own."""
 
     token_ids: Tensor  # (1, N)
@@ -34,12 +34,12 @@ class Layout:
     before: Tensor  # (B, T) places in the row from which each token of the answers is foreseen
 
     @classmethod
-    def of(cls, texts: Texts, device: torch.device = CPU) -> "Layout":
+    def of(cls, texts: Texts, device: torch.device = CPU) -> "PackedRow":
         """Lay out prompts with their answers, as far as anything is asked of them.
 
         Args:
             texts: on the CPU, where their numbers are looked at one by one.
-            device: of the layout.
+            device: of the row.
         """
         prompts = [
             ids[mask].tolist() for ids, mask in zip(texts.prompts, texts.prompt_mask, strict=True)
@@ -75,16 +75,16 @@ def states_before(decoder: PreTrainedModel, texts: Texts) -> Tensor:
 
     What stands on padding is some state of the same text.
     """
-    layout = Layout.of(texts, decoder.device)
+    row = PackedRow.of(texts, decoder.device)
     with _attending(decoder):
         output = decoder(
-            input_ids=layout.token_ids,
-            position_ids=layout.positions,
+            input_ids=row.token_ids,
+            position_ids=row.positions,
             use_cache=False,
-            layout=layout,
+            row=row,
         )
     hidden = output.last_hidden_state[0]
-    return hidden[layout.before.flatten()].view(*layout.before.shape, -1)
+    return hidden[row.before.flatten()].view(*row.before.shape, -1)
 
 
 @torch.no_grad()
@@ -125,7 +125,7 @@ def packed_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    layout: Layout,
+    row: PackedRow,
     scaling: float | None = None,
     **kwargs: object,
 ) -> tuple[Tensor, None]:
@@ -136,7 +136,7 @@ def packed_attention(
     Args:
         query: (1, heads, N, d).
         key, value: (1, key heads, N, d).
-        layout: of the row.
+        row: where the texts stand in it.
         scaling: of the products, 1/sqrt(d) when None.
 
     Returns:
@@ -144,16 +144,16 @@ def packed_attention(
     """
     scaling = scaling or 1 / math.sqrt(query.shape[-1])
     rows = [part[0].transpose(0, 1).to(value.dtype) for part in (query, key, value)]  # (N, ., d)
-    first = [part[: layout.start].transpose(0, 1)[None] for part in rows]  # (1, ., start, d)
-    own, *others = [_rectangle(part, layout.own) for part in rows]  # (B, ., L, d)
+    first = [part[: row.start].transpose(0, 1)[None] for part in rows]  # (1, ., start, d)
+    own, *others = [_rectangle(part, row.own) for part in rows]  # (B, ., L, d)
     seen = [
         torch.cat([start.expand(len(own), -1, -1, -1), its], dim=2)
         for start, its in zip(first[1:], others, strict=True)
     ]
     attend: Callable[..., Tensor] = _by_products if query.device.type == "cpu" else _fused
     with torch.autocast(query.device.type, enabled=False):
-        result = attend(own, *seen, scaling).transpose(1, 2)[layout.real]  # (N - start, ., d)
-        if layout.start:
+        result = attend(own, *seen, scaling).transpose(1, 2)[row.real]  # (N - start, ., d)
+        if row.start:
             result = torch.cat([attend(*first, scaling)[0].transpose(0, 1), result])
     return result[None], None
 

@@ -111,7 +111,7 @@ def learn(
         asked = lesson.critic_mask[rows].sum().item()
         movement = Movement(config.clip, config.clip_high)
         passes = passes_of(config, learner.crew, rows, lesson.texts)
-        idle = learner.crew.most(len(passes)) - len(passes) if layout.in_step else 0
+        idle = layout.idle_passes(len(passes))
         for some in passes:
             part = lesson.rows(some)
             now = lesson.live if lesson.live and not steps else layout(part.texts)

@@ -40,7 +40,7 @@ class Layout:
         """Add the gradient of a loss, of which every process has its own share."""
         loss.backward()
 
-    def shared(self, count: int, taught: Callable[[int, float], Item]) -> list[Item]:
+    def shared_passes(self, count: int, taught: Callable[[int, float], Item]) -> list[Item]:
         """Make the passes of a step, each in one of the processes.
 
         Args:
@@ -53,7 +53,7 @@ class Layout:
         """
 
         def made(mine: list[int]) -> list[Item]:
-            idle = self.crew.most(len(mine)) - len(mine) if self.in_step else 0
+            idle = self.idle_passes(len(mine))
             told = [taught(number, 1.0) for number in mine]
             for _ in range(idle):
                 taught(0, 0.0)
@@ -61,11 +61,19 @@ class Layout:
 
         return self.crew.gather(count, 1, made)
 
+    def idle_passes(self, own: int) -> int:
+        """How many passes a process that has so many must add, to keep pace with all others.
+
+        Asked before the first of them: within passes the processes talk of weights, and one that
+        asked then would wait for ever.
+        """
+        return self.crew.most(own) - own if self.in_step else 0
+
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Sum what the processes added, after the last pass of a step."""
         self.crew.sum_gradients(parameters)
 
-    def held(self, parameters: Sequence[nn.Parameter], longest: float) -> Tensor:
+    def clip_gradient(self, parameters: Sequence[nn.Parameter], longest: float) -> Tensor:
         """Shorten the summed gradient to a norm; 0 leaves it. Returns the norm before."""
         if longest:
             return in_one_piece(clip_grad_norm_(parameters, longest))

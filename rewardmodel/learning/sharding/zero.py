@@ -44,7 +44,7 @@ class Zero(Layout):
 
         # It calls PyTorch by names that PyTorch calls old, in every pass.
         warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
-        _leave_cpus_alone(next(self.module.parameters()).device)
+        _compile_nothing_on_cpus(next(self.module.parameters()).device)
         groups = [dict(group) for group in optimizer.param_groups]
         self.engine, *_ = deepspeed.initialize(
             model=_Learning(self.module),
@@ -52,8 +52,8 @@ class Zero(Layout):
             config=_configuration(self.stage, self.crew.size),
             dist_init_required=False,
         )
-        self.moved = _Moved(self.engine.optimizer, groups)
-        return self.moved
+        self.view = _WholeView(self.engine.optimizer, groups)
+        return self.view
 
     def __call__(self, *inputs: Any) -> Any:
         return self.engine(*inputs)
@@ -64,11 +64,11 @@ class Zero(Layout):
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """DeepSpeed has done so in each pass."""
-        self.moved.finish_gradients()
+        self.view.finish_gradients()
 
     @torch.no_grad()
-    def held(self, parameters: Sequence[nn.Parameter], longest: float) -> Tensor:
-        parts = self.moved.gradients(parameters)
+    def clip_gradient(self, parameters: Sequence[nn.Parameter], longest: float) -> Tensor:
+        parts = self.view.gradients(parameters)
         (squares,) = self.crew.total(torch.stack([part.square().sum() for part in parts]).sum())
         norm = squares.sqrt()
         if longest:
@@ -133,7 +133,7 @@ class _Learning(nn.Module):
         return self._all[0](*inputs)
 
 
-class _Moved(Optimizer):
+class _WholeView(Optimizer):
     """DeepSpeed's optimiser of parts, seen as one of whole weights."""
 
     def __init__(self, zero: Any, groups: list[dict[str, Any]]) -> None:
@@ -251,7 +251,7 @@ def _configuration(stage: int, processes: int) -> dict[str, Any]:
     }
 
 
-def _leave_cpus_alone(device: torch.device) -> None:
+def _compile_nothing_on_cpus(device: torch.device) -> None:
     """Keep DeepSpeed from compiling C++ on a CPU, for sums that gloo makes as well."""
     if device.type != "cpu":
         return

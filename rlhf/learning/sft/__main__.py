@@ -22,8 +22,8 @@ from rewardmodel.learning.conversations import Chat
 from rewardmodel.learning.devices import own_device
 from rewardmodel.learning.events import Events
 from rewardmodel.learning.model import model_folder
-from rewardmodel.learning.processes import ALONE, Crew, crew, leave
-from rewardmodel.learning.program import algorithm_settings, run_to_end, say, silence
+from rewardmodel.learning.processes import ALONE, Crew, leave, run_together
+from rewardmodel.learning.program import algorithm_settings, say, silence
 from rewardmodel.learning.rundirectory import EXIT_FAILED, RunDirectory, Stopped, write_json
 from rewardmodel.learning.sharding import launch
 from rlhf.generation.local import TransformersGenerator
@@ -42,12 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print("Usage: python -m rlhf.learning.sft DIRECTORY", file=sys.stderr)
         return EXIT_FAILED
-    together = crew()
-    return run_to_end(
-        RunDirectory(Path(arguments[0])),
-        lambda directory: run(directory, together),
-        writes=together.rank == 0,
-    )
+    return run_together(Path(arguments[0]), run)
 
 
 def run(directory: RunDirectory, crew: Crew = ALONE) -> None:

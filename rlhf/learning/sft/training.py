@@ -194,7 +194,7 @@ def learn(
     started = time.perf_counter()
     learning_rate = learner.scheduler.get_last_lr()[0]
     loss = gradients(learner, batch)
-    norm = learner.layout.held(learner.learning, config.max_grad_norm)
+    norm = learner.layout.clip_gradient(learner.learning, config.max_grad_norm)
     if torch.isfinite(norm) and np.isfinite(loss):
         learner.optimizer.step()
     else:
@@ -235,7 +235,7 @@ def gradients(learner: Learner, batch: Sequence[Demonstration]) -> float:
         learner.layout.backward(loss * weight)
         return loss.item()
 
-    total = sum(learner.layout.shared(len(parts), taught))
+    total = sum(learner.layout.shared_passes(len(parts), taught))
     learner.layout.sum_gradients(learner.learning)
     return total
 

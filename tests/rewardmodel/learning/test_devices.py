@@ -1,8 +1,6 @@
 """Where a program computes, and that a reward model learns the same there."""
 
 import json
-import os
-import signal
 
 import pytest
 import torch
@@ -19,6 +17,7 @@ from rewardmodel.learning.training import score, train
 from tests.pretend_device import device, operations_done
 from tests.rewardmodel.learning.planted import planted_rows, write_run
 from tests.rlhf.learning.reward_folder import reward_folder
+from tests.stopping import stopping_after
 
 __all__ = ["device"]  # a fixture
 
@@ -132,15 +131,7 @@ def test_a_run_stops_on_a_device_and_goes_on_on_the_cpu(
     ]
     whole, moved = runs
     assert main(whole) == EXIT_DONE
-    report = RunDirectory.report
-
-    def interrupted(self: RunDirectory, metrics: dict[str, float]) -> None:
-        report(self, metrics)
-        if metrics["step"] == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "report", interrupted)
+    with stopping_after(4), monkeypatch.context() as patch:
         patch.setenv("TRAINING_DEVICE", str(device))
         before = operations_done()
         assert main(moved) == EXIT_STOPPED

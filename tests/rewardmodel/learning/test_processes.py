@@ -1,7 +1,5 @@
 """A reward model that is cut among processes is that of one."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -9,11 +7,12 @@ import torch
 from safetensors.torch import load_file
 
 from rewardmodel.learning.__main__ import check_launch, main
-from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_STOPPED, RunDirectory
+from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_STOPPED
 from rewardmodel.learning.settings import RewardTraining
 from tests.launching import FSDP, ZERO_3, by_two
 from tests.rewardmodel.learning.planted import planted_rows, write_run
 from tests.rewardmodel.learning.test_program import curve, figures
+from tests.stopping import stopping_after
 
 REWARD = "rewardmodel.learning"
 SETTINGS = {
@@ -61,17 +60,9 @@ def test_a_model_cut_among_two_processes_ends_where_a_whole_one_ends(tmp_path, t
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_where_one_stopped(tmp_path, tiny, monkeypatch):
+def test_two_processes_go_on_where_one_stopped(tmp_path, tiny):
     alone, shared = both(tmp_path, tiny)
-    report = RunDirectory.report
-
-    def stopping(self: RunDirectory, metrics: dict) -> None:
-        report(self, metrics)
-        if metrics["step"] == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "report", stopping)
+    with stopping_after(3):
         assert main(shared) == EXIT_STOPPED
     done = by_two(FSDP, REWARD, shared)
     assert done.returncode == EXIT_DONE, done.stderr[-3000:]

@@ -214,7 +214,7 @@ def test_a_long_gradient_is_shortened_unless_that_is_switched_off():
         weights = learner.policy.trunk_parameters()
         for weight in weights:
             weight.grad = torch.full_like(weight, 10.0)
-        learner.layout.held(weights, learner.config.max_grad_norm)
+        learner.layout.clip_gradient(weights, learner.config.max_grad_norm)
         return torch.nn.utils.get_total_norm([weight.grad for weight in weights]).item()
 
     assert norm_of_a_long_gradient() == pytest.approx(1.0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from rlhf.learning.packed import Layout, can_be_packed, states_before
+from rlhf.learning.packed import PackedRow, can_be_packed, states_before
 from rlhf.learning.texts import Texts
 from tests.tiny_model import make_tiny_model
 
@@ -45,10 +45,10 @@ def test_states_and_gradients_are_those_of_texts_one_by_one(decoder, prompts):
 
 
 def test_what_all_texts_begin_with_is_there_once():
-    layout = Layout.of(Texts.of(COMMON, RESPONSES))
-    assert layout.start == 1
-    assert layout.token_ids.tolist() == [[5, 6, 7, 8, 20, 6, 22, 23, 24, 25, 6, 13]]
-    assert layout.positions.tolist() == [[0, 1, 2, 3, 4, 1, 2, 3, 4, 5, 1, 2]]
+    row = PackedRow.of(Texts.of(COMMON, RESPONSES))
+    assert row.start == 1
+    assert row.token_ids.tolist() == [[5, 6, 7, 8, 20, 6, 22, 23, 24, 25, 6, 13]]
+    assert row.positions.tolist() == [[0, 1, 2, 3, 4, 1, 2, 3, 4, 5, 1, 2]]
 
 
 def test_a_decoder_that_forgets_the_beginning_is_not_packed(decoder):

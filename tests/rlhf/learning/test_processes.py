@@ -1,7 +1,6 @@
 """A training that several processes share is the training of one."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -22,6 +21,7 @@ from rlhf.learning.settings import PPOTraining
 from rlhf.learning.sharding import check_launch
 from tests.launching import FSDP, WHOLE, ZERO_2, ZERO_3, by_two, command
 from tests.rlhf.learning.test_program import ROWS, lines
+from tests.stopping import stopping_after
 from tests.tiny_model import make_tiny_model
 
 SETTINGS = {
@@ -164,20 +164,10 @@ def test_a_cut_policy_stops_and_is_saved_whole_so_that_one_process_goes_on(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [ZERO_2, ZERO_3])
-def test_a_run_of_one_process_goes_on_with_its_policy_cut_among_two(
-    tmp_path, models, monkeypatch, way
-):
+def test_a_run_of_one_process_goes_on_with_its_policy_cut_among_two(tmp_path, models, way):
     alone, cut = (prepared(tmp_path / name, models) for name in ("alone", "cut"))
     assert program.main([str(alone)]) == EXIT_DONE
-    report = RunDirectory.report
-
-    def stopping(self: RunDirectory, metrics: dict) -> None:
-        report(self, metrics)
-        if metrics["step"] == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "report", stopping)
+    with stopping_after(2):
         assert program.main([str(cut)]) == EXIT_STOPPED
     done = by_two(way, PPO, cut)
     assert done.returncode == EXIT_DONE, done.stderr[-3000:]

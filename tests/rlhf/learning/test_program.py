@@ -2,9 +2,7 @@
 
 import errno
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +14,7 @@ from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED, EXIT_STOPP
 from rlhf.learning import __main__ as program
 from rlhf.learning.inputs import Start, scorer_for
 from tests.rlhf.learning.reward_folder import reward_folder
+from tests.stopping import stopping_after
 from tests.tiny_model import make_tiny_model
 
 SETTINGS = {
@@ -105,20 +104,12 @@ def test_a_finished_run_is_not_made_again(directory):
     assert (directory / "metrics.jsonl").read_text() == metrics
 
 
-def test_a_run_asked_to_stop_goes_on_to_the_same_curve(directory, tmp_path, tiny, monkeypatch):
+def test_a_run_asked_to_stop_goes_on_to_the_same_curve(directory, tmp_path, tiny):
     other = tmp_path / "uninterrupted"
     other.mkdir()
     assert program.main([str(prepared(other, tiny))]) == EXIT_DONE
 
-    report = program.RunDirectory.report
-
-    def interrupted(self: program.RunDirectory, metrics: dict) -> None:
-        report(self, metrics)
-        if metrics["step"] == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(program.RunDirectory, "report", interrupted)
+    with stopping_after(2):
         assert program.main([str(directory)]) == EXIT_STOPPED
     assert program.main([str(directory)]) == EXIT_DONE
     assert untimed(directory) == untimed(other)
@@ -198,21 +189,12 @@ def test_the_model_that_is_not_followed_scores_the_same_answers(judged, tiny, tm
     assert same == {name: figures[name] for name in same}, "nothing is learned from it"
 
 
-def test_a_run_that_goes_on_remembers_what_the_held_out_model_said(
-    judged, tiny, tmp_path, monkeypatch
-):
+def test_a_run_that_goes_on_remembers_what_the_held_out_model_said(judged, tiny, tmp_path):
     other = tmp_path / "uninterrupted"
     other.mkdir()
     told = json.loads((judged / "config.json").read_text())
     assert program.main([str(prepared(other, tiny, **told))]) == EXIT_DONE
-    report = program.RunDirectory.report
-
-    def interrupted(self: program.RunDirectory, metrics: dict) -> None:
-        report(self, metrics)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(program.RunDirectory, "report", interrupted)
+    with stopping_after(1):
         assert program.main([str(judged)]) == EXIT_STOPPED
     assert program.main([str(judged)]) == EXIT_DONE
     results = [json.loads((path / "result/result.json").read_text()) for path in (judged, other)]

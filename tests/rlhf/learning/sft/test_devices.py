@@ -1,8 +1,5 @@
 """Fine-tuning on a device that is not the CPU: the losses, the weights and the run of the CPU."""
 
-import os
-import signal
-
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -15,6 +12,7 @@ from rlhf.learning.sft.training import Learner, SFTTraining, train
 from tests.pretend_device import device, operations_done
 from tests.rlhf.learning.sft.test_program import figures, prepared, tiny, untimed
 from tests.rlhf.learning.sft.test_training import DEMONSTRATIONS
+from tests.stopping import stopping_after
 
 __all__ = ["device", "tiny"]  # fixtures
 
@@ -48,15 +46,7 @@ def test_a_run_stops_on_the_cpu_and_goes_on_on_a_device(
         folder.mkdir()
         prepared(folder, tiny, tuning=tuning)
     assert program.main([str(whole)]) == EXIT_DONE
-    report = program.RunDirectory.report
-
-    def interrupted(self, metrics):
-        report(self, metrics)
-        if metrics["step"] == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(program.RunDirectory, "report", interrupted)
+    with stopping_after(5):
         assert program.main([str(moved)]) == EXIT_STOPPED
     before = operations_done()
     monkeypatch.setenv("TRAINING_DEVICE", str(device))

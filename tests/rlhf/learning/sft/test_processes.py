@@ -1,17 +1,16 @@
 """A fine-tuning that several processes share is that of one."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, RunDirectory
+from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from rlhf.learning.sft import __main__ as program
 from tests.launching import FSDP, WHOLE, ZERO_3, by_two
 from tests.rlhf.learning.sft.test_program import figures, prepared, untimed
+from tests.stopping import stopping_after
 from tests.tiny_model import make_tiny_model
 
 SFT = "rlhf.learning.sft"
@@ -61,17 +60,9 @@ def test_two_processes_end_where_one_ends(tmp_path, tiny, way, tuning):
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_where_one_stopped(tmp_path, tiny, monkeypatch):
+def test_two_processes_go_on_where_one_stopped(tmp_path, tiny):
     alone, shared = both(tmp_path, tiny)
-    report = RunDirectory.report
-
-    def stopping(self: RunDirectory, metrics: dict) -> None:
-        report(self, metrics)
-        if metrics["step"] == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "report", stopping)
+    with stopping_after(3):
         assert program.main([str(shared)]) == EXIT_STOPPED
     done = by_two(ZERO_3, SFT, shared)
     assert done.returncode == EXIT_DONE, done.stderr[-3000:]

@@ -1,8 +1,6 @@
 """The command-line program: a folder in, a fine-tuned model out, whatever happens in between."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rewardmodel.learning.rundirectory import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from rlhf.learning.sft import __main__ as program
+from tests.stopping import stopping_after
 from tests.tiny_model import make_tiny_model
 
 SETTINGS = {
@@ -106,17 +105,11 @@ def test_a_run_killed_and_a_run_asked_to_stop_go_on_to_the_same_curve(
         if metrics["step"] == 5:
             raise Killed
 
-    def interrupted(self, metrics):
-        report(self, metrics)
-        if metrics["step"] == 7:
-            os.kill(os.getpid(), signal.SIGTERM)
-
     with monkeypatch.context() as patch:
         patch.setattr(program.RunDirectory, "report", killed)
         with pytest.raises(Killed):
             program.main([str(directory)])
-    with monkeypatch.context() as patch:
-        patch.setattr(program.RunDirectory, "report", interrupted)
+    with stopping_after(7):
         assert program.main([str(directory)]) == EXIT_STOPPED
     assert program.main([str(directory)]) == EXIT_DONE
     assert untimed(directory) == untimed(other)
